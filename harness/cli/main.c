@@ -1,0 +1,50 @@
+/* `dyno VERB ...`: finds the verb and hands over. */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/cli/cli.h"
+
+static const dyno_verb verbs[] = {
+    {"kernels", "list, check and benchmark the kernel variants", dyno_verb_kernels},
+};
+enum { VERB_COUNT = sizeof verbs / sizeof *verbs };
+
+static void print_help(FILE *stream)
+{
+  fputs("Usage: dyno VERB [OPTION...]\n"
+        "An inference engine for GPT-OSS on CPUs, bolted to the bench that measures it.\n\n"
+        "Verbs:\n",
+        stream);
+  for (size_t i = 0; i < VERB_COUNT; i++)
+    fprintf(stream, "  %-10s %s\n", verbs[i].name, verbs[i].summary);
+  fputs("\n`dyno VERB --help` describes a verb; `man dyno` describes them all.\n", stream);
+}
+
+int main(int argc, char **argv)
+{
+  if (argc < 2) {
+    print_help(stderr);
+    return DYNO_EXIT_USAGE;
+  }
+  const char *name = argv[1];
+  if (strcmp(name, "--help") == 0 || strcmp(name, "help") == 0) {
+    print_help(stdout);
+    return DYNO_EXIT_OK;
+  }
+  if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
+    puts(PACKAGE_STRING);
+    return DYNO_EXIT_OK;
+  }
+  for (size_t i = 0; i < VERB_COUNT; i++) {
+    if (strcmp(name, verbs[i].name) != 0)
+      continue;
+    char program[64];
+    snprintf(program, sizeof program, "dyno %s", name);
+    argv[1] = program;
+    return verbs[i].run(argc - 1, argv + 1);
+  }
+  fprintf(stderr, "dyno: there is no verb '%s'; `dyno --help` lists them\n", name);
+  return DYNO_EXIT_USAGE;
+}
