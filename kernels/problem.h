@@ -43,8 +43,8 @@ typedef enum dyno_op {
  *   op                   weight      activation  m           n          k             others
  *   matmul               of W        of x        tokens      rows of W  columns of W  groups
  *   attention            -           of KV       queries     KV tokens  head size     heads,
- *                                                                                     kv_heads, window
- *   quantize_weight      produced    -           -           rows       columns
+ *                                                                                     kv_heads,
+ * window quantize_weight      produced    -           -           rows       columns
  *   quantize_activation  -           produced    tokens      -          columns
  *   store_kv             -           of KV       tokens      -          head size     kv_heads
  *   rmsnorm              -           -           tokens      -          columns
@@ -68,20 +68,26 @@ typedef struct dyno_problem {
 /* Long enough for the text of any problem. */
 #define DYNO_PROBLEM_TEXT 192
 
-/* Writes the problem's text, always terminated; fields that are 0 are left out. */
+/* Writes the problem's text, always terminated. What a missing word stands for anyway is left
+ * out if it is 0 or DYNO_NONE; so are fields that the op does not name. */
 void dyno_problem_format(char text[DYNO_PROBLEM_TEXT], const dyno_problem *problem);
 
-/* Reads the text back. Words in any order after the op; a missing m, n, k or groups of a matmul
- * means 1. Fails with USAGE, naming the word, on unknown words and on numbers outside
- * [0, 2^31). */
+/* Reads the text back. Words in any order after the op; of the fields that the op names, a
+ * missing m, n, k or groups means 1, the others 0 or DYNO_NONE. Fails with USAGE, naming the word,
+ * on words that are unknown, repeated or of no meaning to the op, and on numbers outside
+ * [0, 2^31); then *problem is left alone. Whether the sizes fit each other is not looked at. */
 dyno_status dyno_problem_parse(dyno_problem *problem, const char *text, dyno_error *error);
+
+/* Whether the problem keeps the contracts of kernel.h: formats given, k in whole blocks, heads a
+ * multiple of kv_heads, no more chosen than there are, ... USAGE, naming the word, if not. */
+dyno_status dyno_problem_check(const dyno_problem *problem, dyno_error *error);
 
 bool dyno_problem_equal(const dyno_problem *a, const dyno_problem *b);
 
 dyno_family dyno_op_family(dyno_op op);
-const char *dyno_op_name(dyno_op op);         /* "quantize_weight" */
+const char *dyno_op_name(dyno_op op);             /* "quantize_weight" */
 const char *dyno_family_name(dyno_family family); /* "quantize" */
-dyno_op dyno_op_parse(const char *name);         /* DYNO_OP_COUNT when unknown */
-dyno_family dyno_family_parse(const char *name); /* DYNO_FAMILY_COUNT when unknown */
+dyno_op dyno_op_parse(const char *name);          /* DYNO_OP_COUNT when unknown */
+dyno_family dyno_family_parse(const char *name);  /* DYNO_FAMILY_COUNT when unknown */
 
 #endif
