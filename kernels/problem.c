@@ -33,9 +33,9 @@ static const word_info words[WORD_COUNT] = {
     [WORD_N] = {"n", offsetof(dyno_problem, n), .missing = 1},
     [WORD_K] = {"k", offsetof(dyno_problem, k), .missing = 1},
     [WORD_GROUPS] = {"groups", offsetof(dyno_problem, groups), .missing = 1},
-    [WORD_HEADS] = {"heads", offsetof(dyno_problem, heads)},
-    [WORD_KV_HEADS] = {"kv_heads", offsetof(dyno_problem, kv_heads)},
-    [WORD_WINDOW] = {"window", offsetof(dyno_problem, window)},
+    [WORD_HEADS] = {"heads", offsetof(dyno_problem, heads), .missing = 0},
+    [WORD_KV_HEADS] = {"kv_heads", offsetof(dyno_problem, kv_heads), .missing = 0},
+    [WORD_WINDOW] = {"window", offsetof(dyno_problem, window), .missing = 0},
 };
 
 typedef struct op_info {
