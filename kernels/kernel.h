@@ -81,7 +81,7 @@ typedef struct dyno_store_kv_args {
   void *const *blocks;
   size_t block_count, block_tokens;
   size_t first_position;
-  const float *key, *value;        /* [m][kv_heads * head_size] */
+  const float *key, *value; /* [m][kv_heads * head_size] */
   size_t m, kv_heads, head_size;
 } dyno_store_kv_args;
 
@@ -109,7 +109,7 @@ typedef struct dyno_rope_args {
 /* output = g * sigmoid(alpha * g) * (u + 1), g = min(gate, limit), u = clamp(up, -limit, limit)
  * OpenAI, gpt_oss/torch/model.py, swiglu. output may be gate or up. */
 typedef struct dyno_swiglu_args {
-  float *output;         /* [m][k] */
+  float *output;          /* [m][k] */
   const float *gate, *up; /* [m][k] */
   float alpha, limit;
   size_t m, k;
@@ -118,9 +118,9 @@ typedef struct dyno_swiglu_args {
 /* For each token the `chosen` experts of the largest logits, largest first, equal ones by lower
  * id, and the softmax over those. */
 typedef struct dyno_router_args {
-  int32_t *expert; /* [m][chosen] */
-  float *weight;   /* [m][chosen] */
-  const float *logits; /* [m][experts] */
+  int32_t *expert;           /* [m][chosen] */
+  float *weight;             /* [m][chosen] */
+  const float *logits;       /* [m][experts] */
   size_t m, experts, chosen; /* chosen <= experts */
 } dyno_router_args;
 

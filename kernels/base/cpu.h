@@ -28,10 +28,10 @@ typedef enum dyno_quirk {
 } dyno_quirk;
 
 typedef struct dyno_cpu {
-  char name[64];       /* "AMD EPYC", trimmed */
+  char name[64]; /* "AMD EPYC", trimmed */
   unsigned family, model, stepping;
-  dyno_isa isa;        /* the highest tier present */
-  uint32_t quirks;     /* dyno_quirk bits */
+  dyno_isa isa;    /* the highest tier present */
+  uint32_t quirks; /* dyno_quirk bits */
   /* For each tier that is not present: the first missing feature, as Linux names it
    * ("avx512_vnni"), or "operating system support for ZMM registers". NULL when present. */
   const char *missing[DYNO_ISA_COUNT];
