@@ -40,4 +40,34 @@ static inline bool dyno_matmul_next(dyno_matmul_walk *walk, const dyno_matmul_ar
   return false;
 }
 
+/* The numerics of weights in blocks of 32 times A8 activations, on which all tiers agree to the
+ * bit. One output is one accumulator that starts from +0 and takes the blocks in ascending
+ * order, each in these float operations:
+ *
+ *   sum = fma((float)products, weight_scale * activation_scale, sum)
+ *   sum = fma((float)activation_sum, weight_minimum * activation_scale, sum)    Q4_1 only
+ *
+ * products is the exact int32 sum over the block of weight_quant * activation_quant. The quants
+ * and scales of Q8_0, Q4_0 and Q4_1 are q (Q4_0: q - 8) and d, the minimum is m; those of MXFP4
+ * are dyno_e2m1_doubled and 0.5 * 2^(e - 127). At the end the bias is added, if there is one.
+ * Denormals are kept. */
+#define DYNO_MATMUL_A8_NUMERICS "a8_block32_fma"
+
+void dyno_matmul_f32_f32__ref(const dyno_matmul_args *args, size_t row0, size_t row1);
+void dyno_matmul_f16_f32__ref(const dyno_matmul_args *args, size_t row0, size_t row1);
+void dyno_matmul_bf16_f32__ref(const dyno_matmul_args *args, size_t row0, size_t row1);
+void dyno_matmul_q8_0_f32__ref(const dyno_matmul_args *args, size_t row0, size_t row1);
+void dyno_matmul_q4_0_f32__ref(const dyno_matmul_args *args, size_t row0, size_t row1);
+void dyno_matmul_q4_1_f32__ref(const dyno_matmul_args *args, size_t row0, size_t row1);
+void dyno_matmul_q5_0_f32__ref(const dyno_matmul_args *args, size_t row0, size_t row1);
+void dyno_matmul_q4_k_f32__ref(const dyno_matmul_args *args, size_t row0, size_t row1);
+void dyno_matmul_q5_k_f32__ref(const dyno_matmul_args *args, size_t row0, size_t row1);
+void dyno_matmul_q6_k_f32__ref(const dyno_matmul_args *args, size_t row0, size_t row1);
+void dyno_matmul_mxfp4_f32__ref(const dyno_matmul_args *args, size_t row0, size_t row1);
+
+void dyno_matmul_q8_0_a8__ref(const dyno_matmul_args *args, size_t row0, size_t row1);
+void dyno_matmul_q4_0_a8__ref(const dyno_matmul_args *args, size_t row0, size_t row1);
+void dyno_matmul_q4_1_a8__ref(const dyno_matmul_args *args, size_t row0, size_t row1);
+void dyno_matmul_mxfp4_a8__ref(const dyno_matmul_args *args, size_t row0, size_t row1);
+
 #endif
