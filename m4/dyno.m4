@@ -12,7 +12,7 @@ AC_DEFUN([AX_DYNO_WARNINGS], [
   dyno_compiler_version=`$CC -dumpfullversion -dumpversion 2>/dev/null | head -n 1`
 ])
 
-# AX_DYNO_SANITIZERS: --enable-asan, -ubsan, -tsan, -msan.
+# AX_DYNO_SANITIZERS: --enable-asan, -ubsan, -tsan, -msan, and -fuzzing.
 AC_DEFUN([AX_DYNO_SANITIZER], [
   AC_ARG_ENABLE([$1], [AS_HELP_STRING([--enable-$1], [build with -fsanitize=$2])],
     [], [enable_$1=no])
@@ -27,12 +27,26 @@ AC_DEFUN([AX_DYNO_SANITIZERS], [
   AX_DYNO_SANITIZER([ubsan], [undefined], [-fno-sanitize-recover=undefined])
   AX_DYNO_SANITIZER([tsan], [thread], [])
   AX_DYNO_SANITIZER([msan], [memory], [-fsanitize-memory-track-origins])
+  AX_DYNO_SANITIZER([fuzzing], [fuzzer-no-link], [])
   AS_IF([test "$enable_tsan" = yes && test "$enable_asan$enable_msan" != nono],
     [AC_MSG_ERROR([--enable-tsan goes with neither --enable-asan nor --enable-msan])])
   AS_IF([test "$enable_asan" = yes && test "$enable_msan" = yes],
     [AC_MSG_ERROR([--enable-asan and --enable-msan exclude each other])])
   AS_IF([test -n "$dyno_sanitizers"],
     [DYNO_SANITIZE_FLAGS="$DYNO_SANITIZE_FLAGS -fno-omit-frame-pointer -g"], [dyno_sanitizers=none])
+  AS_IF([test "$enable_fuzzing" = yes], [
+    FUZZ_ENGINE=-fsanitize=fuzzer
+    AC_MSG_CHECKING([whether $CC has libFuzzer])
+    dyno_saved_cflags="$CFLAGS"
+    CFLAGS="$CFLAGS $FUZZ_ENGINE"
+    AC_LINK_IFELSE([AC_LANG_SOURCE([[int LLVMFuzzerTestOneInput(const unsigned char *d, unsigned long n);
+      int LLVMFuzzerTestOneInput(const unsigned char *d, unsigned long n) { return d == 0 && n == 1; }]])],
+      [AC_MSG_RESULT([yes])],
+      [AC_MSG_RESULT([no])
+       AC_MSG_ERROR([--enable-fuzzing needs clang with libFuzzer: configure CC=clang-14 (Debian: apt-get install clang-14 libclang-rt-14-dev)])])
+    CFLAGS="$dyno_saved_cflags"])
+  AC_SUBST([FUZZ_ENGINE])
+  AM_CONDITIONAL([FUZZING], [test "$enable_fuzzing" = yes])
   AC_SUBST([DYNO_SANITIZE_FLAGS])
   AM_CONDITIONAL([SANITIZED], [test "$dyno_sanitizers" != none])
 ])
