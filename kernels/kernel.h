@@ -76,7 +76,8 @@ typedef struct dyno_quantize_activation_args {
   size_t m, k;        /* k a multiple of 32 */
 } dyno_quantize_activation_args;
 
-/* Rounds the keys and values of m tokens into their slots of a KV cache (dyno_attention_args). */
+/* Rounds the keys and values of m tokens into their slots of a KV cache (dyno_attention_args).
+ * m <= block_count * block_tokens, so that each has a slot of its own. */
 typedef struct dyno_store_kv_args {
   void *const *blocks;
   size_t block_count, block_tokens;

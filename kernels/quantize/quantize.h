@@ -4,4 +4,22 @@
 
 #include "kernels/kernel.h"
 
+void dyno_quantize_weight_f16__ref(const dyno_quantize_weight_args *args, size_t row0, size_t row1);
+void dyno_quantize_weight_bf16__ref(const dyno_quantize_weight_args *args, size_t row0,
+                                    size_t row1);
+void dyno_quantize_weight_q8_0__ref(const dyno_quantize_weight_args *args, size_t row0,
+                                    size_t row1);
+void dyno_quantize_weight_q4_0__ref(const dyno_quantize_weight_args *args, size_t row0,
+                                    size_t row1);
+void dyno_quantize_weight_q4_1__ref(const dyno_quantize_weight_args *args, size_t row0,
+                                    size_t row1);
+void dyno_quantize_weight_mxfp4__ref(const dyno_quantize_weight_args *args, size_t row0,
+                                     size_t row1);
+
+void dyno_quantize_activation_a8__ref(const dyno_quantize_activation_args *args, size_t row0,
+                                      size_t row1);
+
+void dyno_store_kv_f32__ref(const dyno_store_kv_args *args, size_t row0, size_t row1);
+void dyno_store_kv_bf16__ref(const dyno_store_kv_args *args, size_t row0, size_t row1);
+
 #endif

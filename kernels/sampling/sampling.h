@@ -4,4 +4,6 @@
 
 #include "kernels/kernel.h"
 
+void dyno_top_k__ref(const dyno_top_k_args *args, size_t row0, size_t row1);
+
 #endif
