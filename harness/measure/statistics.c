@@ -1,0 +1,129 @@
+#include "harness/measure/statistics.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int compare_doubles(const void *left, const void *right)
+{
+  double a = *(const double *)left, b = *(const double *)right;
+  return (a > b) - (a < b);
+}
+
+void dyno_sort(double *values, size_t count)
+{
+  if (count > 1)
+    qsort(values, count, sizeof *values, compare_doubles);
+}
+
+double dyno_quantile(const double *sorted, size_t count, double probability)
+{
+  double position = (double)(count - 1) * probability;
+  size_t below = (size_t)position;
+  if (below + 1 >= count)
+    return sorted[count - 1];
+  double fraction = position - (double)below;
+  return sorted[below] + fraction * (sorted[below + 1] - sorted[below]);
+}
+
+double dyno_median(double *values, size_t count)
+{
+  dyno_sort(values, count);
+  return dyno_quantile(values, count, 0.5);
+}
+
+/* ln n!; lgamma itself writes a global. */
+static double log_factorial(size_t n)
+{
+  int sign;
+  return lgamma_r((double)n + 1, &sign);
+}
+
+/* P(X <= most) for X binomial with `trials` fair coins; 2^-trials alone would underflow at 1075
+ * trials, hence the logarithms. */
+static double fair_binomial_cdf(size_t most, size_t trials)
+{
+  double scale = log_factorial(trials) - (double)trials * log(2), total = 0;
+  for (size_t i = 0; i <= most; i++)
+    total += exp(scale - log_factorial(i) - log_factorial(trials - i));
+  return fmin(total, 1);
+}
+
+dyno_interval dyno_median_interval(const double *sorted, size_t count, double confidence)
+{
+  dyno_interval interval = {NAN, NAN, NAN};
+  double tail_allowed = (1 - confidence) / 2;
+  /* [sorted[rank], sorted[count - 1 - rank]] misses the median with probability 2 P(X <= rank). */
+  for (size_t rank = 0; rank < count - rank; rank++) {
+    double tail = fair_binomial_cdf(rank, count);
+    if (tail > tail_allowed)
+      break;
+    interval = (dyno_interval){sorted[rank], sorted[count - 1 - rank], 1 - 2 * tail};
+  }
+  return interval;
+}
+
+double dyno_sign_test(size_t positive, size_t negative)
+{
+  size_t fewer = positive < negative ? positive : negative;
+  if (positive == negative)
+    return 1;
+  return fmin(2 * fair_binomial_cdf(fewer, positive + negative), 1);
+}
+
+static dyno_status check_values(const double *values, size_t count, dyno_error *error)
+{
+  if (count == 0)
+    return dyno_fail(error, DYNO_ERROR_USAGE, "there are no values to describe");
+  for (size_t i = 0; i < count; i++)
+    if (!isfinite(values[i]))
+      return dyno_fail(error, DYNO_ERROR_USAGE, "value %zu of %zu is %s, not a finite number",
+                       i + 1, count, isnan(values[i]) ? "NaN" : "infinite");
+  return DYNO_OK;
+}
+
+/* Two passes, and sums of differences: the textbook one-pass formula loses all digits when the
+ * spread is small against the mean, which is what timings are like. Equal values give exactly 0. */
+static void describe_moments(dyno_summary *summary, const double *values, size_t count)
+{
+  double n = (double)count, above_first = 0, squares = 0;
+  for (size_t i = 0; i < count; i++)
+    above_first += values[i] - values[0];
+  summary->mean = values[0] + above_first / n;
+  for (size_t i = 0; i < count; i++)
+    squares += (values[i] - summary->mean) * (values[i] - summary->mean);
+  summary->standard_deviation = count > 1 ? sqrt(squares / (n - 1)) : NAN;
+  summary->variation = summary->mean != 0 ? summary->standard_deviation / fabs(summary->mean) : NAN;
+}
+
+dyno_status dyno_summarize(dyno_summary *summary, const double *values, size_t count,
+                           dyno_error *error)
+{
+  *summary = (dyno_summary){0};
+  dyno_status status = check_values(values, count, error);
+  if (status != DYNO_OK)
+    return status;
+  double *sorted = malloc(count * sizeof *sorted);
+  if (sorted == NULL)
+    return dyno_fail(error, DYNO_ERROR_MEMORY, "no memory to sort %zu values", count);
+  memcpy(sorted, values, count * sizeof *sorted);
+  dyno_sort(sorted, count);
+
+  summary->count = count;
+  summary->minimum = sorted[0];
+  summary->maximum = sorted[count - 1];
+  describe_moments(summary, sorted, count);
+  summary->median = dyno_quantile(sorted, count, 0.5);
+  summary->p25 = dyno_quantile(sorted, count, 0.25);
+  summary->p75 = dyno_quantile(sorted, count, 0.75);
+  summary->p90 = dyno_quantile(sorted, count, 0.90);
+  summary->p95 = dyno_quantile(sorted, count, 0.95);
+  summary->p99 = dyno_quantile(sorted, count, 0.99);
+  summary->median_interval = dyno_median_interval(sorted, count, 0.95);
+
+  for (size_t i = 0; i < count; i++)
+    sorted[i] = fabs(sorted[i] - summary->median);
+  summary->median_deviation = dyno_median(sorted, count);
+  free(sorted);
+  return DYNO_OK;
+}
