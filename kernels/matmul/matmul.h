@@ -70,4 +70,10 @@ void dyno_matmul_q4_0_a8__ref(const dyno_matmul_args *args, size_t row0, size_t 
 void dyno_matmul_q4_1_a8__ref(const dyno_matmul_args *args, size_t row0, size_t row1);
 void dyno_matmul_mxfp4_a8__ref(const dyno_matmul_args *args, size_t row0, size_t row1);
 
+/* Panels of 16 rows, tiles of up to 16 tokens (panel16.h). */
+void dyno_matmul_mxfp4_a8_m16n16__avx512vnni(const dyno_matmul_args *args, size_t row0,
+                                             size_t row1);
+void dyno_matmul_q8_0_a8_m16n16__avx512vnni(const dyno_matmul_args *args, size_t row0, size_t row1);
+void dyno_matmul_q4_0_a8_m16n16__avx512vnni(const dyno_matmul_args *args, size_t row0, size_t row1);
+
 #endif

@@ -2,6 +2,7 @@
 
 #include "config.h"
 #include "kernels/matmul/matmul.h"
+#include "kernels/matmul/panel16.h"
 
 static const dyno_kernel kernels[] = {
     {
@@ -143,6 +144,44 @@ static const dyno_kernel kernels[] = {
         .numerics = DYNO_MATMUL_A8_NUMERICS,
         .run.matmul = dyno_matmul_mxfp4_a8__ref,
     },
+#if DYNO_X86_64
+    {
+        .name = "matmul_mxfp4_a8_m16n16__avx512vnni",
+        .op = DYNO_OP_MATMUL,
+        .weight = DYNO_MXFP4,
+        .activation = DYNO_A8,
+        .isa = DYNO_ISA_AVX512VNNI,
+        .rank = 10,
+        .tolerance = DYNO_TOLERANCE_EXACT,
+        .numerics = DYNO_MATMUL_A8_NUMERICS,
+        .layout = &dyno_layout_mxfp4_panel16,
+        .run.matmul = dyno_matmul_mxfp4_a8_m16n16__avx512vnni,
+    },
+    {
+        .name = "matmul_q8_0_a8_m16n16__avx512vnni",
+        .op = DYNO_OP_MATMUL,
+        .weight = DYNO_Q8_0,
+        .activation = DYNO_A8,
+        .isa = DYNO_ISA_AVX512VNNI,
+        .rank = 10,
+        .tolerance = DYNO_TOLERANCE_EXACT,
+        .numerics = DYNO_MATMUL_A8_NUMERICS,
+        .layout = &dyno_layout_q8_0_panel16,
+        .run.matmul = dyno_matmul_q8_0_a8_m16n16__avx512vnni,
+    },
+    {
+        .name = "matmul_q4_0_a8_m16n16__avx512vnni",
+        .op = DYNO_OP_MATMUL,
+        .weight = DYNO_Q4_0,
+        .activation = DYNO_A8,
+        .isa = DYNO_ISA_AVX512VNNI,
+        .rank = 10,
+        .tolerance = DYNO_TOLERANCE_EXACT,
+        .numerics = DYNO_MATMUL_A8_NUMERICS,
+        .layout = &dyno_layout_q4_0_panel16,
+        .run.matmul = dyno_matmul_q4_0_a8_m16n16__avx512vnni,
+    },
+#endif
 };
 
 const dyno_kernel_table dyno_matmul_table = {kernels, sizeof kernels / sizeof *kernels};

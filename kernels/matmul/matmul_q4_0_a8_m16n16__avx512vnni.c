@@ -1,0 +1,28 @@
+/* Q4_0 x A8 from panels of 16 rows. */
+#include "kernels/matmul/matmul.h"
+#include "kernels/matmul/panel16_avx512vnni.h"
+
+DYNO_ALWAYS_INLINE void load_block(__m512i weights[8], const uint8_t *quants)
+{
+  const __m512i low = _mm512_set1_epi8(15);
+  DYNO_UNROLL
+  for (size_t j = 0; j < 4; j++) {
+    __m512i nibbles = _mm512_load_si512(quants + j * DYNO_PANEL16_LINE);
+    weights[j] = _mm512_and_si512(nibbles, low);
+    weights[j + 4] = _mm512_and_si512(_mm512_srli_epi16(nibbles, 4), low);
+  }
+}
+
+static const dyno_vnni_format format = {
+    .shape = DYNO_PANEL16_Q4_0_SHAPE,
+    .offset = 8,
+    .load = load_block,
+    .scales = dyno_half_scales,
+};
+
+DYNO_VNNI_STEPS(format);
+
+void dyno_matmul_q4_0_a8_m16n16__avx512vnni(const dyno_matmul_args *args, size_t row0, size_t row1)
+{
+  dyno_panel16_matmul(args, row0, row1, &format.shape, steps);
+}
