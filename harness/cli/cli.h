@@ -36,7 +36,12 @@ int dyno_report_error(const dyno_error *error);
  * DYNO_OK, or DYNO_ERROR_USAGE after having printed what was wrong. */
 int dyno_parse_arguments(const struct argp *parser, int argc, char **argv, void *input);
 
-/* Options that choose kernels, as an argp child: --isa, --kernel, --plugin, --tuned, --threads.
+/* The number that an option's argument spells, in decimal digits; a usage error, which ends the
+ * program, unless it is from least to most. */
+unsigned long dyno_parse_count(struct argp_state *state, const char *option, const char *argument,
+                               unsigned long least, unsigned long most);
+
+/* Options that choose kernels, as an argp child: --isa, --plugin, --kernel, --tuned, --threads.
  * The child's input is a dyno_kernel_options, zero-initialised by its owner and freed with
  * dyno_kernel_options_free. */
 typedef struct dyno_kernel_options {
@@ -46,6 +51,9 @@ typedef struct dyno_kernel_options {
 } dyno_kernel_options;
 
 extern const struct argp dyno_kernel_options_parser;
+
+/* The same for verbs that look at every variant instead of choosing: --isa and --plugin only. */
+extern const struct argp dyno_variant_options_parser;
 
 void dyno_kernel_options_free(dyno_kernel_options *options);
 

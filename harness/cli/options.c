@@ -3,6 +3,7 @@
 
 #include "harness/cli/cli.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,18 +29,35 @@ int dyno_report_error(const dyno_error *error)
 int dyno_parse_arguments(const struct argp *parser, int argc, char **argv, void *input)
 {
   argp_err_exit_status = DYNO_EXIT_USAGE;
+  argp_program_version = PACKAGE_STRING;
   return argp_parse(parser, argc, argv, 0, NULL, input) == 0 ? DYNO_OK : DYNO_ERROR_USAGE;
 }
 
-static const struct argp_option kernel_option_list[] = {
+static const struct argp_option variant_option_list[] = {
     {"isa", 'i', "TIER", 0, "Use no tier above TIER: ref, avx2, avx512, avx512vnni, avx512bf16", 0},
+    {"plugin", 'P', "FILE", 0, "Load variants from a shared object; may be repeated", 0},
+    {0},
+};
+
+static const struct argp_option kernel_option_list[] = {
     {"kernel", 'k', "FAMILY=NAME", 0,
      "Force a variant by its name or a part of it, for a family or an op; may be repeated", 0},
-    {"plugin", 'P', "FILE", 0, "Load variants from a shared object; may be repeated", 0},
     {"tuned", 'T', "FILE", 0, "Choose by the measurements that `dyno tune` wrote to FILE", 0},
     {"threads", 't', "N", 0, "Threads to use", 0},
     {0},
 };
+
+unsigned long dyno_parse_count(struct argp_state *state, const char *option, const char *argument,
+                               unsigned long least, unsigned long most)
+{
+  char *end;
+  errno = 0;
+  unsigned long value = strtoul(argument, &end, 10);
+  if (*argument < '0' || *argument > '9' || *end != '\0' || errno != 0 || value < least ||
+      value > most)
+    argp_error(state, "%s=%s: a number from %lu to %lu is wanted", option, argument, least, most);
+  return value;
+}
 
 static void append(const char ***list, size_t *count, const char *item, struct argp_state *state)
 {
@@ -50,7 +68,7 @@ static void append(const char ***list, size_t *count, const char *item, struct a
   *list = longer;
 }
 
-static error_t parse_kernel_option(int key, char *argument, struct argp_state *state)
+static error_t parse_variant_option(int key, char *argument, struct argp_state *state)
 {
   dyno_kernel_options *options = state->input;
   switch (key) {
@@ -63,33 +81,51 @@ static error_t parse_kernel_option(int key, char *argument, struct argp_state *s
       argp_error(state, "--isa=%s: the tiers are ref, avx2, avx512, avx512vnni and avx512bf16",
                  argument);
     return 0;
-  case 'k':
-    append(&options->force, &options->registry.force_count, argument, state);
-    options->registry.force = options->force;
-    return 0;
   case 'P':
     append(&options->plugins, &options->registry.plugin_count, argument, state);
     options->registry.plugins = options->plugins;
     return 0;
-  case 'T':
-    options->registry.tuned_path = argument;
-    return 0;
-  case 't': {
-    char *end;
-    long threads = strtol(argument, &end, 10);
-    if (*argument == '\0' || *end != '\0' || threads < 1 || threads > 1024)
-      argp_error(state, "--threads=%s: a number from 1 to 1024 is wanted", argument);
-    options->registry.threads = (unsigned)threads;
-    return 0;
-  }
   default:
     return ARGP_ERR_UNKNOWN;
   }
 }
 
+const struct argp dyno_variant_options_parser = {
+    .options = variant_option_list,
+    .parser = parse_variant_option,
+};
+
+static error_t parse_kernel_option(int key, char *argument, struct argp_state *state)
+{
+  dyno_kernel_options *options = state->input;
+  switch (key) {
+  case ARGP_KEY_INIT:
+    state->child_inputs[0] = options;
+    return 0;
+  case 'k':
+    append(&options->force, &options->registry.force_count, argument, state);
+    options->registry.force = options->force;
+    return 0;
+  case 'T':
+    options->registry.tuned_path = argument;
+    return 0;
+  case 't':
+    options->registry.threads = (unsigned)dyno_parse_count(state, "--threads", argument, 1, 1024);
+    return 0;
+  default:
+    return ARGP_ERR_UNKNOWN;
+  }
+}
+
+static const struct argp_child kernel_option_children[] = {
+    {&dyno_variant_options_parser, 0, NULL, 0},
+    {0},
+};
+
 const struct argp dyno_kernel_options_parser = {
     .options = kernel_option_list,
     .parser = parse_kernel_option,
+    .children = kernel_option_children,
 };
 
 void dyno_kernel_options_free(dyno_kernel_options *options)
