@@ -6,7 +6,7 @@ AC_DEFUN([AX_DYNO_WARNINGS], [
   DYNO_CFLAGS="-std=gnu17 -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla"
   # Compilers may otherwise contract a*b+c where the source does not say fma, and the tiers would
   # stop being reproducible from compiler to compiler.
-  DYNO_CFLAGS="$DYNO_CFLAGS -ffp-contract=off -fvisibility=hidden"
+  DYNO_CFLAGS="$DYNO_CFLAGS -ffp-contract=off"
   AS_IF([test "$enable_werror" = yes], [DYNO_CFLAGS="$DYNO_CFLAGS -Werror"])
   AC_SUBST([DYNO_CFLAGS])
   dyno_compiler_version=`$CC -dumpfullversion -dumpversion 2>/dev/null | head -n 1`
