@@ -69,7 +69,9 @@ typedef struct dyno_quantize_weight_args {
 } dyno_quantize_weight_args;
 
 /* Activations to A8 (a8.h): scale = max |x| / 127 over each block of 32, quant = x / scale
- * rounded to nearest even; an all-zero block has scale 0. */
+ * rounded to nearest even and kept within -127 and 127. Both divisions are rounded to float
+ * first, so that there is one right answer. Where the scale is 0, as for an all-zero block, so
+ * are the quants. */
 typedef struct dyno_quantize_activation_args {
   void *output;       /* m rows as in a8.h, aligned to 64 */
   const float *input; /* [m][k] */

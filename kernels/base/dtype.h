@@ -56,8 +56,9 @@ dyno_dtype dyno_dtype_parse(const char *name);
 /* Bytes of one row of k elements; 0 when k is not a whole number of blocks. */
 size_t dyno_row_bytes(dyno_dtype dtype, size_t k);
 
-/* Decodes k elements of one row (k a multiple of the block). Exact: every value of every format
- * is a float. (Q4_K and Q5_K are d·sc·q - dmin·m, each product rounded to float as in ggml.) */
+/* Decodes k elements of one row (k a multiple of the block). Exact, except that the sum of
+ * Q4_1 and the difference of Q4_K and Q5_K (d·sc·q - dmin·m) are rounded to float, as in ggml,
+ * and that an MXFP4 value of 2^128 or more becomes infinity. */
 void dyno_row_to_float(float *values, const void *row, dyno_dtype dtype, size_t k);
 
 /* E2M1, doubled so that it is an integer; index is the nibble (sign in bit 3).
