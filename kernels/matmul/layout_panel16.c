@@ -16,7 +16,7 @@ typedef struct panel_format {
 } panel_format;
 
 static const panel_format mxfp4_format = {
-    .shape = DYNO_PANEL16_MXFP4_SHAPE,
+    .shape = {DYNO_PANEL16_MXFP4_BYTES, DYNO_PANEL16_MXFP4_GROUP},
     .scale_bytes = 1,
     .scale_row_stride = 4,
     .scale_block_stride = 1,
@@ -24,7 +24,7 @@ static const panel_format mxfp4_format = {
 };
 
 static const panel_format q4_0_format = {
-    .shape = DYNO_PANEL16_Q4_0_SHAPE,
+    .shape = {DYNO_PANEL16_Q4_0_BYTES, DYNO_PANEL16_Q4_0_GROUP},
     .scale_bytes = 2,
     .scale_row_stride = 2,
     .scale_block_stride = 32,
@@ -32,7 +32,7 @@ static const panel_format q4_0_format = {
 };
 
 static const panel_format q8_0_format = {
-    .shape = DYNO_PANEL16_Q8_0_SHAPE,
+    .shape = {DYNO_PANEL16_Q8_0_BYTES, DYNO_PANEL16_Q8_0_GROUP},
     .scale_bytes = 2,
     .scale_row_stride = 2,
     .scale_block_stride = 32,

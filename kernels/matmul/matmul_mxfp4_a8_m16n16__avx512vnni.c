@@ -6,28 +6,32 @@
 
 enum { OFFSET = 12 };
 
-DYNO_ALWAYS_INLINE void load_block(__m512i weights[8], const uint8_t *quants)
+DYNO_ALWAYS_INLINE void multiply_block(__m512 *sums, const dyno_panel16_blocks *at, size_t tokens)
 {
   const __m128i values = _mm_loadu_si128((const void *)dyno_e2m1_doubled);
   const __m512i table = _mm512_add_epi8(_mm512_broadcast_i32x4(values), _mm512_set1_epi8(OFFSET));
+  __m512i weights[8];
   DYNO_UNROLL
   for (size_t j = 0; j < 4; j++) {
-    __m512i nibbles = _mm512_load_si512(quants + j * DYNO_PANEL16_LINE);
+    __m512i nibbles = _mm512_load_si512(at->quants + j * DYNO_PANEL16_LINE);
     weights[j] = _mm512_permutexvar_epi8(nibbles, table);
     weights[j + 4] = _mm512_permutexvar_epi8(_mm512_srli_epi16(nibbles, 4), table);
   }
+  dyno_vnni_block(sums, weights, OFFSET, dyno_mxfp4_scales512(at), at, tokens);
 }
 
-static const dyno_vnni_format format = {
-    .shape = DYNO_PANEL16_MXFP4_SHAPE,
-    .offset = OFFSET,
-    .load = load_block,
-    .scales = dyno_mxfp4_scales,
-};
+static const dyno_panel16_shape shape = {DYNO_PANEL16_MXFP4_BYTES, DYNO_PANEL16_MXFP4_GROUP};
 
-DYNO_VNNI_STEPS(format);
+DYNO_TILE512_STEP(1)
+DYNO_TILE512_STEP(2)
+DYNO_TILE512_STEP(4)
+DYNO_TILE512_STEP(8)
+DYNO_TILE512_STEP(16)
+
+static const dyno_panel16_step steps[] = {
+    {16, run_16}, {8, run_8}, {4, run_4}, {2, run_2}, {1, run_1}};
 
 void dyno_matmul_mxfp4_a8_m16n16__avx512vnni(const dyno_matmul_args *args, size_t row0, size_t row1)
 {
-  dyno_panel16_matmul(args, row0, row1, &format.shape, steps);
+  dyno_panel16_matmul(args, row0, row1, &shape, steps);
 }

@@ -2,23 +2,27 @@
 #include "kernels/matmul/matmul.h"
 #include "kernels/matmul/panel16_avx512vnni.h"
 
-DYNO_ALWAYS_INLINE void load_block(__m512i weights[8], const uint8_t *quants)
+DYNO_ALWAYS_INLINE void multiply_block(__m512 *sums, const dyno_panel16_blocks *at, size_t tokens)
 {
+  __m512i weights[8];
   DYNO_UNROLL
   for (size_t j = 0; j < 8; j++)
-    weights[j] = _mm512_load_si512(quants + j * DYNO_PANEL16_LINE);
+    weights[j] = _mm512_load_si512(at->quants + j * DYNO_PANEL16_LINE);
+  dyno_vnni_block(sums, weights, 128, dyno_half_scales512(at), at, tokens);
 }
 
-static const dyno_vnni_format format = {
-    .shape = DYNO_PANEL16_Q8_0_SHAPE,
-    .offset = 128,
-    .load = load_block,
-    .scales = dyno_half_scales,
-};
+static const dyno_panel16_shape shape = {DYNO_PANEL16_Q8_0_BYTES, DYNO_PANEL16_Q8_0_GROUP};
 
-DYNO_VNNI_STEPS(format);
+DYNO_TILE512_STEP(1)
+DYNO_TILE512_STEP(2)
+DYNO_TILE512_STEP(4)
+DYNO_TILE512_STEP(8)
+DYNO_TILE512_STEP(16)
+
+static const dyno_panel16_step steps[] = {
+    {16, run_16}, {8, run_8}, {4, run_4}, {2, run_2}, {1, run_1}};
 
 void dyno_matmul_q8_0_a8_m16n16__avx512vnni(const dyno_matmul_args *args, size_t row0, size_t row1)
 {
-  dyno_panel16_matmul(args, row0, row1, &format.shape, steps);
+  dyno_panel16_matmul(args, row0, row1, &shape, steps);
 }

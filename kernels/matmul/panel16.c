@@ -1,6 +1,5 @@
 #include "kernels/matmul/panel16.h"
 
-#include "kernels/base/a8.h"
 #include "kernels/matmul/matmul.h"
 
 /* Panels that are multiplied with all tokens of a group before the next ones are looked at: they

@@ -19,6 +19,8 @@
 #ifndef DYNO_KERNELS_MATMUL_PANEL16_H
 #define DYNO_KERNELS_MATMUL_PANEL16_H
 
+#include "kernels/base/a8.h"
+#include "kernels/base/compiler.h"
 #include "kernels/kernel.h"
 
 enum {
@@ -26,26 +28,19 @@ enum {
   DYNO_PANEL16_LINE = 64,        /* bytes of a vector, and of a group's scales */
   DYNO_PANEL16_BLOCK = 32,       /* elements */
   DYNO_PANEL16_MOST_TOKENS = 16, /* in a tile */
+  /* The shapes of the table above. */
+  DYNO_PANEL16_MXFP4_BYTES = 256,
+  DYNO_PANEL16_MXFP4_GROUP = 4,
+  DYNO_PANEL16_Q4_0_BYTES = 256,
+  DYNO_PANEL16_Q4_0_GROUP = 2,
+  DYNO_PANEL16_Q8_0_BYTES = 512,
+  DYNO_PANEL16_Q8_0_GROUP = 2,
 };
 
 typedef struct dyno_panel16_shape {
   size_t block_bytes; /* quants of one block of all 16 rows */
   size_t group_blocks;
 } dyno_panel16_shape;
-
-/* Initialisers. */
-#define DYNO_PANEL16_MXFP4_SHAPE                                                                   \
-  {                                                                                                \
-    256, 4                                                                                         \
-  }
-#define DYNO_PANEL16_Q4_0_SHAPE                                                                    \
-  {                                                                                                \
-    256, 2                                                                                         \
-  }
-#define DYNO_PANEL16_Q8_0_SHAPE                                                                    \
-  {                                                                                                \
-    512, 2                                                                                         \
-  }
 
 extern const dyno_layout dyno_layout_mxfp4_panel16;
 extern const dyno_layout dyno_layout_q4_0_panel16;
@@ -70,6 +65,77 @@ typedef struct dyno_panel16_tile {
   size_t rows;               /* of the panel that exist, 1 to 16 */
   size_t k;
 } dyno_panel16_tile;
+
+/* A walk over the blocks of a tile, in the panel and in the tokens' rows at once. */
+typedef struct dyno_panel16_blocks {
+  size_t left; /* blocks from the one at hand */
+  dyno_panel16_shape shape;
+  const uint8_t *quants;                          /* of the block at hand */
+  const uint8_t *line;                            /* the scales of its group */
+  size_t in_group;                                /* its number there */
+  const uint8_t *row[DYNO_PANEL16_MOST_TOKENS];   /* the tokens' */
+  size_t quants_offset, scale_offset, sum_offset; /* of the block in these, in bytes */
+} dyno_panel16_blocks;
+
+DYNO_ALWAYS_INLINE void dyno_panel16_enter_group(dyno_panel16_blocks *at)
+{
+  size_t blocks = at->left < at->shape.group_blocks ? at->left : at->shape.group_blocks;
+  at->line = at->quants + blocks * at->shape.block_bytes;
+  at->in_group = 0;
+}
+
+DYNO_ALWAYS_INLINE dyno_panel16_blocks dyno_panel16_first_block(const dyno_panel16_tile *tile,
+                                                                size_t tokens,
+                                                                const dyno_panel16_shape shape)
+{
+  dyno_panel16_blocks at = {
+      .left = tile->k / DYNO_PANEL16_BLOCK,
+      .shape = shape,
+      .quants = tile->panel,
+      .scale_offset = dyno_a8_scales_offset(tile->k),
+      .sum_offset = dyno_a8_sums_offset(tile->k),
+  };
+  DYNO_UNROLL
+  for (size_t t = 0; t < tokens; t++)
+    at.row[t] = tile->activation + t * tile->activation_stride;
+  dyno_panel16_enter_group(&at);
+  return at;
+}
+
+DYNO_ALWAYS_INLINE void dyno_panel16_next_block(dyno_panel16_blocks *at)
+{
+  at->left--;
+  at->quants += at->shape.block_bytes;
+  at->quants_offset += DYNO_A8_BLOCK;
+  at->scale_offset += sizeof(float);
+  at->sum_offset += sizeof(int32_t);
+  if (++at->in_group == at->shape.group_blocks) {
+    at->quants += DYNO_PANEL16_LINE;
+    dyno_panel16_enter_group(at);
+  }
+}
+
+/* Quants 4j to 4j + 3 of token t's block, to be broadcast. */
+DYNO_ALWAYS_INLINE int32_t dyno_panel16_quants(const dyno_panel16_blocks *at, size_t t, size_t j)
+{
+  int32_t quants;
+  memcpy(&quants, at->row[t] + at->quants_offset + 4 * j, sizeof quants);
+  return quants;
+}
+
+DYNO_ALWAYS_INLINE int32_t dyno_panel16_sum(const dyno_panel16_blocks *at, size_t t)
+{
+  int32_t sum;
+  memcpy(&sum, at->row[t] + at->sum_offset, sizeof sum);
+  return sum;
+}
+
+DYNO_ALWAYS_INLINE float dyno_panel16_scale(const dyno_panel16_blocks *at, size_t t)
+{
+  float scale;
+  memcpy(&scale, at->row[t] + at->scale_offset, sizeof scale);
+  return scale;
+}
 
 /* A function that computes a tile of exactly `tokens` tokens. */
 typedef struct dyno_panel16_step {
