@@ -19,6 +19,9 @@ while read -r target folders; do
   # shellcheck disable=SC2086
   replay "$target" $folders
 done <<'TARGETS'
+tiktoken_fuzz tiktoken
+tokenizer_fuzz tokenizer
+tokenizer_json_fuzz tokenizer_json
 utf8_fuzz utf8
 TARGETS
 
