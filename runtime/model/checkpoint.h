@@ -140,7 +140,7 @@ void dyno_checkpoint_prefetch_rows(const dyno_checkpoint *checkpoint, const dyno
 void dyno_checkpoint_release_rows(const dyno_checkpoint *checkpoint, const dyno_tensor *tensor,
                                   size_t group, size_t row0, size_t row1);
 
-/* The name, or names, the tensor has in its file: "blk.0.attn_qkv.weight". */
+/* The name that the tensor, or what it is a part of, has in its file: "blk.0.attn_qkv.weight". */
 const char *dyno_checkpoint_source_name(const dyno_checkpoint *checkpoint,
                                         const dyno_tensor *tensor);
 

@@ -1,8 +1,7 @@
-/* A file, mapped read-only. */
+/* A file, mapped read-only. Whether an extent lies in it: dyno_extent_fits in checked.h. */
 #ifndef DYNO_RUNTIME_MODEL_MAPPED_FILE_H
 #define DYNO_RUNTIME_MODEL_MAPPED_FILE_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,10 +19,6 @@ dyno_status dyno_mapped_file_open(dyno_mapped_file *file, const char *path, dyno
 
 /* Unmaps, frees the path, zeroes *file. A zeroed file is fine. */
 void dyno_mapped_file_close(dyno_mapped_file *file);
-
-/* Whether [offset, offset + size + pad) lies in a file of file_size bytes. The one helper behind
- * every extent that comes from a file; never overflows. */
-bool dyno_extent_fits(uint64_t offset, uint64_t size, uint64_t pad, uint64_t file_size);
 
 typedef enum dyno_file_advice {
   DYNO_FILE_SEQUENTIAL, /* will be read once from front to back */

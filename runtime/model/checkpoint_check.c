@@ -1,0 +1,147 @@
+/* Looks at weights without computing with them: the scan for NaN and infinity, and the hash. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* The streaming state on the stack, so that the hash needs no memory. */
+#define XXH_STATIC_LINKING_ONLY
+#include <xxhash.h>
+
+#include "runtime/model/checkpoint_internal.h"
+
+enum { CHUNK_BYTES = 4 << 20, HASHED_BYTES = 4096 };
+
+/* Where a block keeps the numbers that alone can make its elements infinite or NaN: up to two
+ * scales of 16 bits. A block of finite scales is finite: |scale| <= 65504, times at most 63 * 31.
+ * The dense formats are one such number themselves. MXFP4 and F32 have their own tests. */
+static const struct {
+  uint8_t count, offsets[2];
+  uint16_t exponent_mask;
+} scales_of[DYNO_DTYPE_COUNT] = {
+    [DYNO_F16] = {1, {0}, 0x7c00},     [DYNO_BF16] = {1, {0}, 0x7f80},
+    [DYNO_Q8_0] = {1, {0}, 0x7c00},    [DYNO_Q4_0] = {1, {0}, 0x7c00},
+    [DYNO_Q4_1] = {2, {0, 2}, 0x7c00}, [DYNO_Q5_0] = {1, {0}, 0x7c00},
+    [DYNO_Q4_K] = {2, {0, 2}, 0x7c00}, [DYNO_Q5_K] = {2, {0, 2}, 0x7c00},
+    [DYNO_Q6_K] = {1, {208}, 0x7c00},
+};
+
+static bool block_is_finite(const uint8_t *block, dyno_dtype dtype, const dyno_dtype_info *info)
+{
+  if (dtype == DYNO_MXFP4) {
+    float values[DYNO_MAX_BLOCK_ELEMENTS];
+    if (block[0] < 0xfb) /* 6 * 2^(0xfa - 127) is finite by far */
+      return true;
+    info->block_to_float(values, block);
+    for (size_t i = 0; i < info->block_elements; i++)
+      if (!isfinite(values[i]))
+        return false;
+    return true;
+  }
+  if (dtype == DYNO_F32) {
+    uint32_t bits;
+    memcpy(&bits, block, sizeof bits);
+    return (bits & 0x7f800000u) != 0x7f800000u;
+  }
+  for (size_t i = 0; i < scales_of[dtype].count; i++) {
+    uint16_t mask = scales_of[dtype].exponent_mask;
+    if ((dyno_load_u16(block + scales_of[dtype].offsets[i]) & mask) == mask)
+      return false;
+  }
+  return true;
+}
+
+static dyno_status check_rows(const dyno_checkpoint *checkpoint, const uint8_t *rows,
+                              const dyno_tensor *tensor, size_t group, size_t row0, size_t row1,
+                              dyno_error *error)
+{
+  const dyno_dtype_info *info = dyno_dtype_get(tensor->dtype);
+  size_t per_row = tensor->k / info->block_elements, blocks = (row1 - row0) * per_row;
+  for (size_t i = 0; i < blocks; i++)
+    if (!block_is_finite(rows + i * info->block_bytes, tensor->dtype, info))
+      return dyno_fail(error, DYNO_ERROR_FORMAT,
+                       "%s: tensor '%s', group %zu, row %zu, column %zu%s: the weight is infinite "
+                       "or not a number",
+                       checkpoint->path, dyno_checkpoint_source_name(checkpoint, tensor), group,
+                       row0 + i / per_row, i % per_row * info->block_elements,
+                       info->block_elements > 1 ? " or a little after" : "");
+  return DYNO_OK;
+}
+
+typedef struct scan {
+  const dyno_checkpoint *checkpoint;
+  uint8_t *buffer; /* CHUNK_BYTES, or a row if that is more */
+  dyno_checkpoint_progress progress;
+  void *context;
+  uint64_t done, total;
+} scan;
+
+static dyno_status scan_group(scan *in, const dyno_tensor *tensor, size_t group, dyno_error *error)
+{
+  size_t rows = CHUNK_BYTES / tensor->row_bytes;
+  if (rows == 0)
+    rows = 1;
+  for (size_t row0 = 0; row0 < tensor->n; row0 += rows) {
+    size_t row1 = tensor->n - row0 < rows ? tensor->n : row0 + rows;
+    dyno_status status =
+        dyno_checkpoint_read_rows(in->checkpoint, in->buffer, tensor, group, row0, row1, error);
+    if (status == DYNO_OK)
+      status = check_rows(in->checkpoint, in->buffer, tensor, group, row0, row1, error);
+    if (status != DYNO_OK)
+      return status;
+    dyno_checkpoint_release_rows(in->checkpoint, tensor, group, row0, row1);
+    in->done += (row1 - row0) * tensor->row_bytes;
+    if (in->progress != NULL && !in->progress(in->context, in->done, in->total))
+      return dyno_fail(error, DYNO_ERROR_INTERRUPTED, "%s: the check was stopped",
+                       in->checkpoint->path);
+  }
+  return DYNO_OK;
+}
+
+dyno_status dyno_checkpoint_check_weights(const dyno_checkpoint *checkpoint,
+                                          dyno_checkpoint_progress progress, void *context,
+                                          dyno_error *error)
+{
+  scan in = {.checkpoint = checkpoint, .progress = progress, .context = context};
+  size_t buffer_bytes = CHUNK_BYTES;
+  for (size_t i = 0; i < checkpoint->source_count; i++) {
+    const dyno_tensor *tensor = &checkpoint->sources[i].tensor;
+    in.total += (uint64_t)tensor->groups * tensor->n * tensor->row_bytes;
+    if (tensor->row_bytes > buffer_bytes)
+      buffer_bytes = tensor->row_bytes;
+  }
+  in.buffer = malloc(buffer_bytes);
+  if (in.buffer == NULL)
+    return dyno_fail(error, DYNO_ERROR_MEMORY, "%s: out of memory", checkpoint->path);
+  dyno_status status = DYNO_OK;
+  for (size_t i = 0; i < checkpoint->source_count; i++) {
+    const dyno_tensor *tensor = &checkpoint->sources[i].tensor;
+    for (size_t group = 0; group < tensor->groups && status == DYNO_OK; group++)
+      status = scan_group(&in, tensor, group, error);
+  }
+  free(in.buffer);
+  return status;
+}
+
+void dyno_checkpoint_hash(const dyno_checkpoint *checkpoint, char text[DYNO_CHECKPOINT_HASH_TEXT])
+{
+  const dyno_tensor_table *table = &checkpoint->table;
+  XXH3_state_t state;
+  XXH3_INITSTATE(&state);
+  XXH3_128bits_reset(&state);
+  XXH3_128bits_update(&state, checkpoint->config_hash, sizeof checkpoint->config_hash);
+  for (size_t i = 0; i < dyno_tensor_table_file_count(table); i++) {
+    const dyno_mapped_file *file = dyno_tensor_table_file(table, i);
+    uint64_t size = file->size;
+    XXH3_128bits_update(&state, &size, sizeof size);
+    XXH3_128bits_update(&state, file->bytes, (size_t)dyno_tensor_table_head_bytes(table, i));
+  }
+  for (size_t i = 0; i < table->count; i++) {
+    const dyno_file_tensor *tensor = &table->tensors[i];
+    uint64_t size = tensor->bytes < HASHED_BYTES ? tensor->bytes : HASHED_BYTES;
+    XXH3_128bits_update(&state, tensor->data, (size_t)size);
+    dyno_mapped_file_advise(tensor->file, tensor->offset, size, DYNO_FILE_DONE);
+  }
+  XXH128_hash_t hash = XXH3_128bits_digest(&state);
+  snprintf(text, DYNO_CHECKPOINT_HASH_TEXT, "%016llx%016llx", (unsigned long long)hash.high64,
+           (unsigned long long)hash.low64);
+}

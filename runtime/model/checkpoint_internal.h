@@ -1,0 +1,46 @@
+/* Shared by checkpoint.c, checkpoint_read.c and checkpoint_check.c. */
+#ifndef DYNO_RUNTIME_MODEL_CHECKPOINT_INTERNAL_H
+#define DYNO_RUNTIME_MODEL_CHECKPOINT_INTERNAL_H
+
+#include "runtime/model/checkpoint.h"
+#include "runtime/model/tensor_table.h"
+
+/* How the rows are kept; the reader of each is in checkpoint_read.c. */
+typedef enum dyno_source_form {
+  DYNO_SOURCE_PLAIN,      /* rows of the tensor's dtype */
+  DYNO_SOURCE_NIBBLES,    /* blocks of MXFP4 with OpenAI's nibble order inside */
+  DYNO_SOURCE_SPLIT,      /* MXFP4 as blocks and scales */
+  DYNO_SOURCE_TRANSPOSED, /* columns of a dense dtype */
+} dyno_source_form;
+
+/* A logical tensor and where it comes from. The file's tensor is, in each group, a matrix of
+ * source_rows rows; row i of the logical one is row offset + i * step of it. In here a vector
+ * of k elements is a matrix of k rows of one element: so a part of a fused bias is a selection of
+ * rows like any other. */
+typedef struct dyno_source {
+  dyno_tensor tensor; /* first, so that a tensor leads to its source */
+  dyno_source_form form;
+  const dyno_file_tensor *file_tensor;
+  const dyno_file_tensor *scales; /* of DYNO_SOURCE_SPLIT */
+  size_t rows, columns;           /* n and k, or k and 1 of a vector */
+  size_t source_rows, offset, step;
+  char source_name[DYNO_TENSOR_NAME]; /* of file_tensor */
+} dyno_source;
+
+struct dyno_checkpoint {
+  char *path;
+  char *tokenizer_path; /* or NULL */
+  const char *dialect;
+  dyno_tensor_table table;
+  dyno_model_config config;
+  uint64_t config_hash[2]; /* of config.json; 0 for GGUF */
+  dyno_source *sources;    /* in the order of dyno_checkpoint_tensor_at */
+  size_t source_count;
+};
+
+static inline const dyno_source *dyno_source_of(const dyno_tensor *tensor)
+{
+  return (const dyno_source *)(const void *)tensor;
+}
+
+#endif

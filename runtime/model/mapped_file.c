@@ -1,0 +1,92 @@
+#include "runtime/model/mapped_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static dyno_status check_kind(const struct stat *status, const char *path, dyno_error *error)
+{
+  if (S_ISDIR(status->st_mode))
+    return dyno_fail(error, DYNO_ERROR_IO, "%s: this is a folder; a file is wanted", path);
+  if (!S_ISREG(status->st_mode))
+    return dyno_fail(error, DYNO_ERROR_IO, "%s: not a regular file, so it cannot be mapped", path);
+  if ((uint64_t)status->st_size > SIZE_MAX)
+    return dyno_fail(error, DYNO_ERROR_UNAVAILABLE, "%s: too big for this machine's addresses",
+                     path);
+  return DYNO_OK;
+}
+
+/* Maps what descriptor has, and asks for its size again: a file that is still being downloaded or
+ * cut must be refused here rather than fault later. */
+static dyno_status map(dyno_mapped_file *file, int descriptor, const char *path, dyno_error *error)
+{
+  struct stat before, after;
+  if (fstat(descriptor, &before) != 0)
+    return dyno_fail(error, DYNO_ERROR_IO, "%s: %s", path, strerror(errno));
+  dyno_status status = check_kind(&before, path, error);
+  if (status != DYNO_OK)
+    return status;
+  if (before.st_size > 0) {
+    void *bytes = mmap(NULL, (size_t)before.st_size, PROT_READ, MAP_SHARED, descriptor, 0);
+    if (bytes == MAP_FAILED)
+      return dyno_fail(error, errno == ENOMEM ? DYNO_ERROR_MEMORY : DYNO_ERROR_IO,
+                       "%s: cannot map it: %s", path, strerror(errno));
+    file->bytes = bytes;
+    file->size = (size_t)before.st_size;
+  }
+  if (fstat(descriptor, &after) != 0 || after.st_size != before.st_size)
+    return dyno_fail(error, DYNO_ERROR_IO,
+                     "%s: its size changed while it was opened; is it still being written?", path);
+  return DYNO_OK;
+}
+
+dyno_status dyno_mapped_file_open(dyno_mapped_file *file, const char *path, dyno_error *error)
+{
+  *file = (dyno_mapped_file){.path = strdup(path)};
+  if (file->path == NULL)
+    return dyno_fail(error, DYNO_ERROR_MEMORY, "%s: out of memory", path);
+  /* O_NONBLOCK: opening a FIFO must not wait for its writer; regular files ignore it. */
+  int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (descriptor < 0) {
+    bool missing = errno == ENOENT || errno == ENOTDIR;
+    dyno_status status = dyno_fail(error, missing ? DYNO_ERROR_NOT_FOUND : DYNO_ERROR_IO,
+                                   "%s: cannot open it: %s", path, strerror(errno));
+    dyno_mapped_file_close(file);
+    return status;
+  }
+  dyno_status status = map(file, descriptor, path, error);
+  close(descriptor);
+  if (status != DYNO_OK)
+    dyno_mapped_file_close(file);
+  return status;
+}
+
+void dyno_mapped_file_close(dyno_mapped_file *file)
+{
+  if (file->bytes != NULL)
+    munmap((void *)(uintptr_t)file->bytes, file->size);
+  free(file->path);
+  *file = (dyno_mapped_file){0};
+}
+
+void dyno_mapped_file_advise(const dyno_mapped_file *file, uint64_t offset, uint64_t size,
+                             dyno_file_advice advice)
+{
+  static const int flags[] = {
+      [DYNO_FILE_SEQUENTIAL] = MADV_SEQUENTIAL,
+      [DYNO_FILE_WILL_NEED] = MADV_WILLNEED,
+      [DYNO_FILE_DONE] = MADV_DONTNEED,
+  };
+  if (offset >= file->size || size == 0)
+    return;
+  if (size > file->size - offset)
+    size = file->size - offset;
+  uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+  uint64_t begin = offset & ~(page - 1);
+  madvise((void *)(uintptr_t)(file->bytes + begin), (size_t)(offset + size - begin), flags[advice]);
+}
