@@ -82,8 +82,10 @@ static void quantize_q4_1(uint8_t *block, const float *values)
 {
   float low = INFINITY, high = -INFINITY;
   for (size_t i = 0; i < BLOCK; i++) {
-    low = fminf(low, values[i]);
-    high = fmaxf(high, values[i]);
+    if (values[i] < low)
+      low = values[i];
+    if (values[i] > high)
+      high = values[i];
   }
   low = clamp(low, -F16_MAX, F16_MAX);
   float d = clamp((high - low) / 15, 0, F16_MAX);

@@ -357,6 +357,25 @@ Test(rope, a_degenerate_ramp_stays_finite)
   }
 }
 
+Test(rope, the_ramp_is_kept_within_the_head)
+{
+  dyno_yarn yarn = gpt_oss;
+  double low, high, frequency[32];
+  float factor;
+  yarn.beta_fast = 4096; /* the first pair turns less often */
+  yarn.beta_slow = 1e-9; /* the last one more often */
+  dyno_yarn_ramp(&low, &high, &yarn);
+  cr_assert(low == 0 && high == 63, "%g %g", low, high);
+
+  yarn = gpt_oss;
+  yarn.original_context = 1e-3; /* all of the ramp is before the first pair: a step after it */
+  dyno_yarn_frequencies(frequency, &factor, &yarn);
+  cr_assert(frequency[0] == 1, "%.17g", frequency[0]);
+  for (size_t i = 1; i < 32; i++)
+    cr_assert(fabs(frequency[i] * pow(150000, (double)i / 32) * 32 - 1) < 1e-14, "pair %zu: %.17g",
+              i, frequency[i]);
+}
+
 /* Positions to the end of the context, against long double, and the same whatever the range. */
 Test(rope, tables_are_cosines_and_sines_of_the_position)
 {

@@ -325,3 +325,97 @@ Test(matmul_reference, a8_rounds_block_by_block_and_adds_the_bias_last)
   cr_assert(output == 0, "%g, not 0", (double)output);
   free(activation);
 }
+
+/* One block of MXFP4 at every scale there is: quants 1, that is E2M1 0.5, times ones. */
+Test(matmul_reference, mxfp4_a8_has_every_scale)
+{
+  uint8_t block[17];
+  memset(block, 0x11, sizeof block);
+  char *activation = allocate(dyno_a8_row_bytes(32));
+  memset(activation, 1, 32);
+  *(int32_t *)(void *)(activation + dyno_a8_sums_offset(32)) = 32;
+  for (int exponent = 0; exponent < 255; exponent++) {
+    float output = NAN, scale = exponent < 128 ? 0x1p20f : 0x1p-20f;
+    block[0] = (uint8_t)exponent;
+    memcpy(activation + dyno_a8_scales_offset(32), &scale, sizeof scale);
+    reference_of(DYNO_OP_MATMUL, DYNO_MXFP4, DYNO_A8)
+        ->run.matmul(&(dyno_matmul_args){.output = &output,
+                                         .output_stride = 1,
+                                         .weight = (const void *const[]){block},
+                                         .activation = activation,
+                                         .group_begin = (const size_t[]){0, 1},
+                                         .groups = 1,
+                                         .m = 1,
+                                         .n = 1,
+                                         .k = 32},
+                     0, 1);
+    double expected = ldexp(16, exponent - 127) * (double)scale;
+    cr_assert((double)output == expected, "exponent %d: %a, not %a", exponent, (double)output,
+              expected);
+  }
+  free(activation);
+}
+
+/* a * b + c rounded to float once, without fma: the product of a (an integer below 2^24) and b is
+ * exact in double, and the sum is rounded to odd there, so that rounding it again does no harm.
+ * Boldo and Melquiond 2008, "Emulation of FMA and correctly rounded sums". */
+static float fused(int32_t a, float b, float c)
+{
+  double product = a * (double)b, addend = (double)c, sum = product + addend;
+  double part = sum - product;
+  double error = (product - (sum - part)) + (addend - part);
+  uint64_t bits;
+  memcpy(&bits, &sum, sizeof bits);
+  if (error != 0 && bits % 2 == 0)
+    sum = nextafter(sum, error > 0 ? INFINITY : -INFINITY);
+  return (float)sum;
+}
+
+/* What matmul.h promises of the numerics, over the weights as the oracle decodes them. */
+static float numerics_of_a8(const matmul_case *c, size_t t, size_t i)
+{
+  size_t k = c->args.k;
+  dyno_dtype weight = c->kernel->weight;
+  const uint8_t *row = (const uint8_t *)c->weights[0] + i * dyno_row_bytes(weight, k);
+  const char *activation = (const char *)c->activation + t * dyno_a8_row_bytes(k);
+  float sum = 0;
+  for (size_t b = 0; b < k / 32; b++, row += dyno_dtype_get(weight)->block_bytes) {
+    float activation_scale = dyno_a8_scales(activation, k)[b], minimum = 0;
+    double scale =
+        weight == DYNO_MXFP4 ? ldexp(1, row[0] - 128) : oracle_weight(DYNO_F16, row, 0).value;
+    if (weight == DYNO_Q4_1)
+      minimum = (float)oracle_weight(DYNO_F16, row + 2, 0).value;
+    int32_t products = 0;
+    for (size_t j = 32 * b; j < 32 * (b + 1); j++) {
+      double value = weight == DYNO_Q4_1
+                         ? (j % 32 < 16 ? row[4 + j % 32] % 16 : row[4 + j % 32 - 16] / 16)
+                     : scale == 0 ? 0
+                                  : oracle_weight(weight, c->weights[0], i * k + j).value / scale;
+      products += (int32_t)value * dyno_a8_quants(activation)[j];
+    }
+    sum = fused(products, (float)scale * activation_scale, sum);
+    if (weight == DYNO_Q4_1)
+      sum = fused(dyno_a8_sums(activation, k)[b], minimum * activation_scale, sum);
+  }
+  return sum + c->args.bias[0][i];
+}
+
+Test(matmul_reference, a8_numerics_are_as_defined_to_the_bit)
+{
+  const size_t m = 6, n = 20;
+  for (size_t w = 0; w < COUNT(a8_weights); w++) {
+    const dyno_kernel *kernel = reference_of(DYNO_OP_MATMUL, a8_weights[w], DYNO_A8);
+    uint64_t random = w;
+    matmul_case c;
+    make_case(&c, &random, kernel, PATTERN_UNIFORM, &m, 1, n, 30, true);
+    kernel->run.matmul(&c.args, 0, n);
+    for (size_t t = 0; t < m; t++) {
+      for (size_t i = 0; i < n; i++) {
+        float expected = numerics_of_a8(&c, t, i), actual = c.args.output[t * (n + 3) + i];
+        cr_assert(actual == expected, "%s token %zu row %zu: %a, not %a", kernel->name, t, i,
+                  (double)actual, (double)expected);
+      }
+    }
+    free_case(&c);
+  }
+}

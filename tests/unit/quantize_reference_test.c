@@ -128,6 +128,50 @@ Test(quantize_reference, integers_are_the_nearest)
   }
 }
 
+/* Halves: away from zero in Q8_0, upwards in Q4_0 and Q4_1. Scales are 1, minimum -8. */
+Test(quantize_reference, integer_halves_by_hand)
+{
+  static const float input[32] = {127, -127, 0.5f, -0.5f, 2.5f, -2.5f, 0.49f};
+  static const int8_t expected[32] = {127, -127, 1, -1, 3, -3, 0};
+  uint8_t block[34];
+  quantize(block, DYNO_Q8_0, input, 1, 32, 0, 1);
+  cr_assert(memcmp(block + 2, expected, 32) == 0, "q8_0");
+
+  static const float nibble_input[32] = {-8, -7.5f, -0.5f, 0.5f, 6.5f, 7, 7};
+  static const float nibble_expected[32] = {-8, -7, 0, 1, 7, 7, 7};
+  static const dyno_dtype nibbles[] = {DYNO_Q4_0, DYNO_Q4_1};
+  for (size_t f = 0; f < COUNT(nibbles); f++) {
+    float values[32];
+    quantize(block, nibbles[f], nibble_input, 1, 32, 0, 1);
+    dyno_row_to_float(values, block, nibbles[f], 32);
+    for (size_t i = 0; i < 32; i++)
+      cr_assert(values[i] == nibble_expected[i], "%s: %g became %g", dyno_dtype_name(nibbles[f]),
+                (double)nibble_input[i], (double)values[i]);
+  }
+}
+
+/* No scale to divide by; the same bytes as ggml's. So for the smallest denormals, whose scale is 0
+ * as an f16; that of Q4_0 is -0. */
+Test(quantize_reference, blocks_of_zeros)
+{
+  static const struct {
+    dyno_dtype dtype;
+    size_t header;
+    uint8_t quants;
+  } cases[] = {{DYNO_Q8_0, 2, 0}, {DYNO_Q4_0, 2, 0x88}, {DYNO_Q4_1, 4, 0}, {DYNO_MXFP4, 1, 0}};
+  for (size_t n = 0; n < COUNT(cases); n++) {
+    for (int denormal = 0; denormal < (cases[n].dtype == DYNO_MXFP4 ? 1 : 2); denormal++) {
+      uint8_t block[34];
+      float input[32] = {denormal ? 0x1p-140f : 0, -0.0f};
+      quantize(block, cases[n].dtype, input, 1, 32, 0, 1);
+      for (size_t i = 0; i < dyno_dtype_get(cases[n].dtype)->block_bytes; i++)
+        cr_assert((block[i] & (i == 1 ? 0x7f : 0xff)) ==
+                      (i < cases[n].header ? 0 : cases[n].quants),
+                  "%s byte %zu is %02x", dyno_dtype_name(cases[n].dtype), i, block[i]);
+    }
+  }
+}
+
 /* Weights that are on the grid already come back as they were, so quantizing twice is quantizing
  * once; only Q4_1 finds its step again but for the rounding of largest minus smallest. */
 Test(quantize_reference, what_was_quantized_comes_back)
@@ -353,6 +397,24 @@ Test(quantize_reference, a8_by_hand)
   cr_assert(memcmp(dyno_a8_quants(row), expected, 32) == 0, "quants");
   cr_assert(dyno_a8_scales(row, 32)[0] == 1, "scale %g", (double)dyno_a8_scales(row, 32)[0]);
   cr_assert(dyno_a8_sums(row, 32)[0] == 128, "sum %d", dyno_a8_sums(row, 32)[0]);
+  free(row);
+}
+
+/* 190 of the smallest denormal over 127 is 1.496 of it, which rounds to 1: the quants are clamped.
+ * Below 63.5 of it the scale is 0. */
+Test(quantize_reference, a8_of_the_smallest_denormals)
+{
+  float input[64] = {190 * 0x1p-149f, -190 * 0x1p-149f, 0x1p-149f};
+  input[32] = 63 * 0x1p-149f;
+  char *row = allocate(dyno_a8_row_bytes(64));
+  reference_of(DYNO_OP_QUANTIZE_ACTIVATION, DYNO_NONE, DYNO_A8)
+      ->run.quantize_activation(
+          &(dyno_quantize_activation_args){.output = row, .input = input, .m = 1, .k = 64}, 0, 1);
+  const int8_t *quants = dyno_a8_quants(row);
+  cr_assert(quants[0] == 127 && quants[1] == -127 && quants[2] == 1, "%d %d %d", quants[0],
+            quants[1], quants[2]);
+  cr_assert(dyno_a8_scales(row, 64)[0] == 0x1p-149f, "%a", (double)dyno_a8_scales(row, 64)[0]);
+  cr_assert(quants[32] == 0 && dyno_a8_scales(row, 64)[1] == 0, "%d", quants[32]);
   free(row);
 }
 
