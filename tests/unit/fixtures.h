@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "kernels/table.h"
-#include "random.h"
+#include "tests/unit/random.h"
 
 /* The reference variant for these formats; fails the test if there is none. */
 static inline const dyno_kernel *reference_of(dyno_op op, dyno_dtype weight, dyno_dtype activation)

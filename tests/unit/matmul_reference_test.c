@@ -1,6 +1,6 @@
-#include "fixtures.h"
 #include "kernels/base/a8.h"
-#include "oracle.h"
+#include "tests/unit/fixtures.h"
+#include "tests/unit/oracle.h"
 
 /* A matmul with everything it points to. */
 typedef struct matmul_case {

@@ -1,4 +1,4 @@
-#include "oracle.h"
+#include "tests/unit/oracle.h"
 
 #include <math.h>
 #include <stdlib.h>
