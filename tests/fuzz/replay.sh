@@ -19,6 +19,7 @@ while read -r target folders; do
   # shellcheck disable=SC2086
   replay "$target" $folders
 done <<'TARGETS'
+harmony_fuzz harmony
 tiktoken_fuzz tiktoken
 tokenizer_fuzz tokenizer
 tokenizer_json_fuzz tokenizer_json
