@@ -113,8 +113,7 @@ static dyno_status add_vocab(dyno_vocabulary *v, json_t *vocab, dyno_error *erro
     return dyno_fail(error, DYNO_ERROR_FORMAT, "model.vocab: an object is wanted");
   const char *text;
   json_t *id;
-  json_object_foreach(vocab, text, id)
-  {
+  json_object_foreach (vocab, text, id) {
     char bytes[DYNO_VOCABULARY_TOKEN_BYTES];
     size_t count;
     if (json_is_integer(id) && is_added_already(v, json_integer_value(id), text))
