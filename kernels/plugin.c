@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/check/check.h"
 #include "kernels/table.h"
 
 static dyno_status load(const dyno_plugin **plugin, void **handle, const char *path,
@@ -61,6 +62,27 @@ static dyno_status validate(const dyno_plugin *plugin, const char *path, dyno_er
   return DYNO_OK;
 }
 
+/* Proves every variant that this CPU runs; the others cannot be chosen. */
+static dyno_status prove(const dyno_registry *registry, const dyno_plugin *plugin, const char *path,
+                         dyno_error *error)
+{
+  for (size_t i = 0; i < plugin->count; i++) {
+    const dyno_kernel *kernel = &plugin->kernels[i];
+    if (!dyno_registry_usable(registry, kernel, NULL, NULL))
+      continue;
+    dyno_check_summary summary;
+    dyno_check_options options = {.seed = 1, .quick = true, .plugin = path};
+    dyno_check_find_twins(&options, registry, kernel);
+    dyno_status status =
+        dyno_check_kernel(&summary, kernel, dyno_reference_kernel(kernel), &options, error);
+    if (status != DYNO_OK) {
+      dyno_error_prepend(error, "plug-in %s is not used", path);
+      return status;
+    }
+  }
+  return DYNO_OK;
+}
+
 dyno_status dyno_registry_add_plugin(dyno_registry *registry, const char *path, bool check,
                                      dyno_error *error)
 {
@@ -69,9 +91,10 @@ dyno_status dyno_registry_add_plugin(dyno_registry *registry, const char *path, 
   dyno_status status = load(&plugin, &handle, path, error);
   if (status == DYNO_OK)
     status = validate(plugin, path, error);
-  (void)check;
   if (status == DYNO_OK)
     status = dyno_registry_add(registry, plugin->kernels, plugin->count, plugin->name, error);
+  if (status == DYNO_OK && check)
+    status = prove(registry, plugin, path, error);
 
   void **longer = NULL;
   if (handle != NULL)

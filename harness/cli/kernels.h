@@ -3,5 +3,6 @@
 #define DYNO_HARNESS_CLI_KERNELS_H
 
 int dyno_kernels_list(int argc, char **argv);
+int dyno_kernels_check(int argc, char **argv);
 
 #endif

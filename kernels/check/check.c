@@ -9,6 +9,7 @@
 #include "kernels/check/apart.h"
 #include "kernels/check/cases.h"
 #include "kernels/check/instance.h"
+#include "kernels/table.h"
 
 static const dyno_operation *const operations[DYNO_OP_COUNT] = {
     [DYNO_OP_MATMUL] = &dyno_operation_matmul,
@@ -96,6 +97,7 @@ static void run_case(dyno_child *child, dyno_guarded_pool *pool, const check_job
       .shift = run.shift,
       .rng = {dyno_rng_mix(seed, (uint64_t)run.input)},
       .tolerance = job->kernel->tolerance,
+      .same_layout = options->same_layout,
   };
   dyno_problem_format(report->problem, problem);
   snprintf(report->input, sizeof report->input, "%s", dyno_input_name(run.input));
@@ -179,19 +181,49 @@ static dyno_status judge(dyno_check_summary *summary, const dyno_child_report *r
   }
   if (summary->failures == 0)
     return DYNO_OK;
-  char rerun[320];
-  dyno_check_rerun(rerun, sizeof rerun, summary);
+  char rerun[DYNO_RERUN_TEXT];
+  dyno_check_rerun(rerun, summary);
   return dyno_fail(error, DYNO_ERROR_WRONG_OUTPUT, "%s: %s\n  %s, input %s\n  again: %s",
                    summary->kernel->name, summary->first.what, summary->first.problem,
                    summary->first.input, rerun);
 }
 
-void dyno_check_rerun(char *text, size_t size, const dyno_check_summary *summary)
+void dyno_check_rerun(char text[DYNO_RERUN_TEXT], const dyno_check_summary *summary)
 {
-  int length = snprintf(text, size, "dyno kernels check --kernel=%s --seed=%llu",
-                        summary->kernel->name, (unsigned long long)summary->seed);
-  if (summary->first.problem[0] != '\0' && length >= 0 && (size_t)length < size)
-    snprintf(text + length, size - (size_t)length, " --problem=\"%s\"", summary->first.problem);
+  const char *problem = summary->first.problem, *plugin = summary->plugin;
+  bool alone = problem[0] != '\0';
+  snprintf(text, DYNO_RERUN_TEXT, "dyno kernels check%s%.200s --kernel=%s --seed=%llu%s%s%s",
+           plugin != NULL ? " --plugin=" : "", plugin != NULL ? plugin : "", summary->kernel->name,
+           (unsigned long long)summary->seed, alone ? " --problem=\"" : "", problem,
+           alone ? "\"" : "");
+}
+
+static bool same_numerics(const dyno_kernel *a, const dyno_kernel *b)
+{
+  return a->op == b->op && a->weight == b->weight && a->activation == b->activation &&
+         a->numerics != NULL && b->numerics != NULL && strcmp(a->numerics, b->numerics) == 0;
+}
+
+void dyno_check_find_twins(dyno_check_options *options, const dyno_registry *registry,
+                           const dyno_kernel *kernel)
+{
+  const dyno_layout *layout = dyno_kernel_layout(kernel);
+  const dyno_kernel *reference = dyno_reference_kernel(kernel);
+  options->twin = NULL;
+  options->same_layout = NULL;
+  for (size_t i = 0; i < dyno_registry_count(registry); i++) {
+    const dyno_kernel *other = dyno_registry_kernel(registry, i);
+    const dyno_layout *other_layout = dyno_kernel_layout(other);
+    if (other == kernel || !dyno_registry_usable(registry, other, NULL, NULL))
+      continue;
+    if (options->twin == NULL && kernel->isa != DYNO_ISA_REF && same_numerics(other, kernel))
+      options->twin = other;
+    if (options->same_layout == NULL && layout != NULL && other_layout != NULL &&
+        other_layout != layout && strcmp(layout->name, other_layout->name) == 0)
+      options->same_layout = other_layout;
+  }
+  if (options->twin == reference && kernel->tolerance == DYNO_TOLERANCE_EXACT)
+    options->twin = NULL;
 }
 
 static dyno_status find_problems(dyno_cases *cases, const dyno_kernel *kernel,
@@ -220,7 +252,8 @@ dyno_status dyno_check_kernel(dyno_check_summary *summary, const dyno_kernel *ke
                               const dyno_kernel *reference, const dyno_check_options *options,
                               dyno_error *error)
 {
-  *summary = (dyno_check_summary){.kernel = kernel, .seed = options->seed};
+  *summary =
+      (dyno_check_summary){.kernel = kernel, .plugin = options->plugin, .seed = options->seed};
   dyno_problem formats = {
       .op = kernel->op, .weight = kernel->weight, .activation = kernel->activation};
   if (reference == NULL || (unsigned)kernel->op >= DYNO_OP_COUNT)

@@ -23,7 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "kernels/kernel.h"
+#include "kernels/registry.h"
 
 /* A case is one problem with one kind of input. Fewer than this is no proof. */
 #define DYNO_CHECK_LEAST_CASES 24
@@ -40,6 +40,7 @@ typedef struct dyno_check_failure {
 
 typedef struct dyno_check_summary {
   const dyno_kernel *kernel;
+  const char *plugin; /* of the options */
   uint64_t seed;
   size_t expected; /* cases that there are for this variant */
   size_t cases;    /* run to the end, failed ones included */
@@ -59,6 +60,11 @@ typedef struct dyno_check_options {
   /* Another variant with the same op, formats and numerics, whose bits must be the same; or
    * NULL. */
   const dyno_kernel *twin;
+  /* Another layout of the same name as the variant's, whose bytes must be the same; or NULL. */
+  const dyno_layout *same_layout;
+  /* The file that the variant came from, for the line that runs a failure again; NULL when it is
+   * built in. */
+  const char *plugin;
   /* Called now and then, in the calling thread, with how far it has come; returning false stops
    * the check (INTERRUPTED). May be NULL. */
   bool (*observe)(void *context, const dyno_check_summary *so_far);
@@ -76,7 +82,13 @@ dyno_status dyno_check_kernel(dyno_check_summary *summary, const dyno_kernel *ke
                               const dyno_kernel *reference, const dyno_check_options *options,
                               dyno_error *error);
 
-/* Writes the command that runs the first failure again; size of the longest: 320. */
-void dyno_check_rerun(char *text, size_t size, const dyno_check_summary *summary);
+/* Finds, among the usable variants, the twin and the layout of options: what kernel claims to be
+ * the same as. NULL where there is none, or where comparing with the reference says as much. */
+void dyno_check_find_twins(dyno_check_options *options, const dyno_registry *registry,
+                           const dyno_kernel *kernel);
+
+/* Writes the command that runs the first failure again. */
+#define DYNO_RERUN_TEXT 512
+void dyno_check_rerun(char text[DYNO_RERUN_TEXT], const dyno_check_summary *summary);
 
 #endif

@@ -210,6 +210,31 @@ static void lay_out(dyno_instance *instance, matmul_operands *operands, dyno_vie
   args->k = problem->k;
 }
 
+/* Two layouts of one name must have the same bytes, since files and kernels go by the name. */
+static void check_same_layout(dyno_instance *instance, const unsigned char *packed,
+                              const unsigned char *rows)
+{
+  const dyno_problem *problem = &instance->problem;
+  const dyno_layout *layout = dyno_kernel_layout(instance->kernels[DYNO_VIEW_FLUSH]);
+  const dyno_layout *other = instance->same_layout;
+  if (other == NULL || other->dtype != layout->dtype)
+    return;
+  size_t bytes = layout->bytes(layout, problem->n, problem->k);
+  bool same = other->bytes(other, problem->n, problem->k) == bytes &&
+              other->row_granule == layout->row_granule && other->alignment <= layout->alignment;
+  if (same) {
+    dyno_guarded *again = dyno_instance_buffer(instance, DYNO_VIEW_REFERENCE, "weight packed again",
+                                               bytes, layout->alignment, true);
+    other->pack(other, again->data, rows, problem->n, problem->k, 0, problem->n);
+    same = memcmp(again->data, packed, bytes) == 0;
+  }
+  if (!same)
+    dyno_instance_fail(instance,
+                       "layout %s: another layout of that name, which is in use here, packs "
+                       "differently: give it a name, or a version, of its own",
+                       layout->name);
+}
+
 static void check_layout(dyno_instance *instance, const matmul_operands *operands)
 {
   const dyno_problem *problem = &instance->problem;
@@ -231,6 +256,7 @@ static void check_layout(dyno_instance *instance, const matmul_operands *operand
                          "layout %s: packing again, by parts and into other memory, gives other "
                          "bytes: it leaves some unwritten, or depends on the order",
                          layout->name);
+    check_same_layout(instance, packed, operands->rows[g]);
     dyno_instance_step(instance, "unpacking group %zu from %s", g, layout->name);
     layout->unpack(layout, rows->data, packed, problem->n, problem->k);
     if (memcmp(rows->data, operands->rows[g], row_bytes) != 0)

@@ -89,6 +89,7 @@ struct dyno_instance {
   size_t shift; /* 0 to 63: where SHIFTED buffers begin */
   dyno_rng rng;
   dyno_tolerance tolerance;
+  const dyno_layout *same_layout; /* of the check's options */
   bool failed;
   size_t rows, tokens;
   dyno_range *ranges; /* the rows to compute: all, or a part where that would take long */
