@@ -187,16 +187,16 @@ const dyno_layout *dyno_kernel_layout(const dyno_kernel *kernel);
  * attention, n for quantize_weight, else m. */
 size_t dyno_problem_rows(const dyno_problem *problem);
 
-/* A plug-in is a shared object that exports `const dyno_plugin dyno_plugin`. It is accepted when
- * abi equals DYNO_KERNEL_ABI and every variant passes the checks of `dyno kernels check`. */
+/* A plug-in is a shared object that exports `const dyno_plugin_table dyno_plugin`. It is accepted
+ * when abi equals DYNO_KERNEL_ABI and every variant passes the checks of `dyno kernels check`. */
 #define DYNO_KERNEL_ABI 1
 
-typedef struct dyno_plugin {
+typedef struct dyno_plugin_table {
   uint32_t abi;
   uint32_t kernel_bytes; /* sizeof(dyno_kernel) when it was compiled */
   const char *name;
   const dyno_kernel *kernels;
   size_t count;
-} dyno_plugin;
+} dyno_plugin_table;
 
 #endif

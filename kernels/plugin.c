@@ -10,7 +10,7 @@
 #include "kernels/check/check.h"
 #include "kernels/table.h"
 
-static dyno_status load(const dyno_plugin **plugin, void **handle, const char *path,
+static dyno_status load(const dyno_plugin_table **plugin, void **handle, const char *path,
                         dyno_error *error)
 {
   /* Without a slash the loader would search folders that the user may not have in mind. */
@@ -28,7 +28,7 @@ static dyno_status load(const dyno_plugin **plugin, void **handle, const char *p
   return DYNO_OK;
 }
 
-static dyno_status validate(const dyno_plugin *plugin, const char *path, dyno_error *error)
+static dyno_status validate(const dyno_plugin_table *plugin, const char *path, dyno_error *error)
 {
   if (plugin->abi != DYNO_KERNEL_ABI || plugin->kernel_bytes != sizeof(dyno_kernel))
     return dyno_fail(error, DYNO_ERROR_UNSUPPORTED,
@@ -63,8 +63,8 @@ static dyno_status validate(const dyno_plugin *plugin, const char *path, dyno_er
 }
 
 /* Proves every variant that this CPU runs; the others cannot be chosen. */
-static dyno_status prove(const dyno_registry *registry, const dyno_plugin *plugin, const char *path,
-                         dyno_error *error)
+static dyno_status prove(const dyno_registry *registry, const dyno_plugin_table *plugin,
+                         const char *path, dyno_error *error)
 {
   for (size_t i = 0; i < plugin->count; i++) {
     const dyno_kernel *kernel = &plugin->kernels[i];
@@ -76,7 +76,7 @@ static dyno_status prove(const dyno_registry *registry, const dyno_plugin *plugi
     dyno_status status =
         dyno_check_kernel(&summary, kernel, dyno_reference_kernel(kernel), &options, error);
     if (status != DYNO_OK) {
-      dyno_error_prepend(error, "plug-in %s is not used", path);
+      dyno_error_prepend(error, "plug-in %s fails its self-test and is not used", path);
       return status;
     }
   }
@@ -87,7 +87,7 @@ dyno_status dyno_registry_add_plugin(dyno_registry *registry, const char *path, 
                                      dyno_error *error)
 {
   void *handle = NULL;
-  const dyno_plugin *plugin = NULL;
+  const dyno_plugin_table *plugin = NULL;
   dyno_status status = load(&plugin, &handle, path, error);
   if (status == DYNO_OK)
     status = validate(plugin, path, error);

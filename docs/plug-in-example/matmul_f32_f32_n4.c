@@ -54,7 +54,7 @@ static const dyno_kernel kernels[] = {
     },
 };
 
-const dyno_plugin dyno_plugin = {
+const dyno_plugin_table dyno_plugin = {
     .abi = DYNO_KERNEL_ABI,
     .kernel_bytes = sizeof(dyno_kernel),
     .name = "example",
