@@ -8,6 +8,7 @@
 
 static const dyno_verb verbs[] = {
     {"kernels", "list, check and benchmark the kernel variants", dyno_verb_kernels},
+    {"logits", "print the most likely next tokens", dyno_verb_logits},
 };
 enum { VERB_COUNT = sizeof verbs / sizeof *verbs };
 

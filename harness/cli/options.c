@@ -74,6 +74,7 @@ static error_t parse_variant_option(int key, char *argument, struct argp_state *
   switch (key) {
   case ARGP_KEY_INIT:
     options->registry = DYNO_REGISTRY_DEFAULTS;
+    options->registry.threads = 0; /* the verb decides */
     return 0;
   case 'i':
     options->registry.isa = dyno_isa_parse(argument);

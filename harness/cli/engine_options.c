@@ -1,0 +1,107 @@
+#include "harness/cli/engine_options.h"
+
+#include <string.h>
+
+#include "harness/report/progress.h"
+
+static const struct argp_option option_list[] = {
+    {"model", 'm', "MODEL", 0,
+     "A GGUF file, a safetensors file or folder, a packed file, ollama:NAME:TAG or hf:OWNER/NAME",
+     0},
+    {"precision", 'p' + 256, "WHICH", 0,
+     "fast (activations in 8 bits where kernels take them so) or reference (F32 throughout)", 0},
+    {"rope", 'r' + 256, "WHICH", 0,
+     "reference (as the published model) or ggml (YaRN's correction range rounded)", 0},
+    {"batch", 'b' + 256, "N", 0, "Tokens in one pass of a prefill (256)", 0},
+    {0},
+};
+
+/* The choices of an option, by name. */
+typedef struct named_value {
+  const char *name;
+  int value;
+} named_value;
+
+static int parse_choice(struct argp_state *state, const char *option, const char *argument,
+                        const named_value choices[2])
+{
+  for (size_t i = 0; i < 2; i++)
+    if (strcmp(argument, choices[i].name) == 0)
+      return choices[i].value;
+  argp_error(state, "--%s=%s: %s or %s is wanted", option, argument, choices[0].name,
+             choices[1].name);
+  return 0;
+}
+
+static error_t parse_option(int key, char *argument, struct argp_state *state)
+{
+  static const named_value precisions[2] = {{"fast", DYNO_PRECISION_FAST},
+                                            {"reference", DYNO_PRECISION_REFERENCE}};
+  static const named_value ropes[2] = {{"reference", false}, {"ggml", true}};
+  dyno_engine_arguments *arguments = state->input;
+  dyno_engine_options *engine = &arguments->engine;
+  switch (key) {
+  case ARGP_KEY_INIT:
+    state->child_inputs[0] = &arguments->kernels;
+    return 0;
+  case 'm':
+    engine->model = argument;
+    return 0;
+  case 'p' + 256:
+    engine->precision = (dyno_precision)parse_choice(state, "precision", argument, precisions);
+    return 0;
+  case 'r' + 256:
+    engine->rope_ggml = parse_choice(state, "rope", argument, ropes) != 0;
+    return 0;
+  case 'b' + 256:
+    engine->batch = dyno_parse_count(state, "--batch", argument, 1, 4096);
+    return 0;
+  case ARGP_KEY_END:
+    if (engine->model == NULL)
+      argp_error(state, "--model is missing: a file, a folder, ollama:NAME:TAG or hf:OWNER/NAME");
+    return 0;
+  default:
+    return ARGP_ERR_UNKNOWN;
+  }
+}
+
+const struct argp dyno_engine_arguments_parser = {
+    .options = option_list,
+    .parser = parse_option,
+    .children = (const struct argp_child[]){{&dyno_kernel_options_parser, 0, "Kernels:", 1}, {0}},
+};
+
+void dyno_engine_arguments_free(dyno_engine_arguments *arguments)
+{
+  dyno_kernel_options_free(&arguments->kernels);
+  *arguments = (dyno_engine_arguments){0};
+}
+
+typedef struct load_progress {
+  dyno_progress bar;
+  bool started;
+} load_progress;
+
+static bool show_progress(void *context, uint64_t done, uint64_t total)
+{
+  load_progress *progress = context;
+  if (!progress->started)
+    dyno_progress_start(&progress->bar, stderr, (double)total);
+  progress->started = true;
+  dyno_progress_update(&progress->bar, (double)done, "loading weights");
+  return true;
+}
+
+dyno_status dyno_open_engine(dyno_engine **engine, const dyno_engine_arguments *arguments,
+                             dyno_error *error)
+{
+  load_progress progress = {0};
+  dyno_engine_options options = arguments->engine;
+  options.registry = arguments->kernels.registry;
+  options.progress = show_progress;
+  options.progress_context = &progress;
+  dyno_status status = dyno_engine_open(engine, &options, error);
+  if (progress.started)
+    dyno_progress_clear(&progress.bar);
+  return status;
+}

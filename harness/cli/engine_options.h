@@ -1,0 +1,24 @@
+/* The options of verbs that run a model. */
+#ifndef DYNO_HARNESS_CLI_ENGINE_OPTIONS_H
+#define DYNO_HARNESS_CLI_ENGINE_OPTIONS_H
+
+#include "harness/cli/cli.h"
+#include "runtime/engine.h"
+
+/* --model, --precision, --rope, --batch, and those of dyno_kernel_options: an argp child whose
+ * input is a dyno_engine_arguments, zero-initialised by its owner and freed with
+ * dyno_engine_arguments_free. */
+typedef struct dyno_engine_arguments {
+  dyno_engine_options engine;
+  dyno_kernel_options kernels;
+} dyno_engine_arguments;
+
+extern const struct argp dyno_engine_arguments_parser;
+
+void dyno_engine_arguments_free(dyno_engine_arguments *arguments);
+
+/* Opens the engine that the arguments ask for, with a progress bar while the weights come in. */
+dyno_status dyno_open_engine(dyno_engine **engine, const dyno_engine_arguments *arguments,
+                             dyno_error *error);
+
+#endif

@@ -1,0 +1,274 @@
+#include "runtime/engine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/cache/kv.h"
+#include "runtime/forward/forward.h"
+#include "runtime/model/model.h"
+#include "runtime/threads/pool.h"
+#include "runtime/threads/topology.h"
+
+enum { DEFAULT_BATCH = 256, MOST_BATCH = 4096 };
+
+struct dyno_engine {
+  dyno_registry *registry;
+  dyno_pool *pool;
+  dyno_checkpoint *checkpoint;
+  dyno_model model;
+};
+
+struct dyno_sequence {
+  dyno_engine *engine;
+  dyno_kv kv;
+  dyno_workspace workspace;
+  float *logits; /* [vocab] */
+  size_t length;
+};
+
+static dyno_status choose_threads(unsigned *threads, dyno_error *error)
+{
+  if (*threads != 0)
+    return DYNO_OK;
+  dyno_topology topology;
+  dyno_status status = dyno_topology_detect(&topology, error);
+  if (status == DYNO_OK)
+    *threads = dyno_topology_threads(&topology);
+  return status;
+}
+
+static dyno_status open_parts(dyno_engine *engine, const dyno_engine_options *options,
+                              dyno_error *error)
+{
+  dyno_registry_options registry = options->registry;
+  const dyno_model_options model = {
+      .precision = options->precision,
+      .batch = options->batch == 0 ? DEFAULT_BATCH : options->batch,
+      .rope_truncate = options->rope_ggml,
+      .progress = options->progress,
+      .progress_context = options->progress_context,
+  };
+  if (model.batch > MOST_BATCH)
+    return dyno_fail(error, DYNO_ERROR_USAGE, "a batch of %zu tokens: at most %d are possible",
+                     model.batch, MOST_BATCH);
+  dyno_status status = choose_threads(&registry.threads, error);
+  if (status == DYNO_OK)
+    status = dyno_registry_open(&engine->registry, &registry, error);
+  if (status == DYNO_OK)
+    status = dyno_pool_open(&engine->pool, registry.threads, error);
+  if (status == DYNO_OK)
+    status = dyno_checkpoint_open(&engine->checkpoint, options->model, error);
+  if (status == DYNO_OK)
+    status = dyno_model_load(&engine->model, engine->checkpoint, engine->registry, engine->pool,
+                             &model, error);
+  return status;
+}
+
+dyno_status dyno_engine_open(dyno_engine **engine, const dyno_engine_options *options,
+                             dyno_error *error)
+{
+  *engine = NULL;
+  dyno_engine *made = calloc(1, sizeof *made);
+  if (made == NULL)
+    return dyno_fail(error, DYNO_ERROR_MEMORY, "engine: out of memory");
+  dyno_status status = open_parts(made, options, error);
+  if (status != DYNO_OK)
+    dyno_engine_close(&made);
+  *engine = made;
+  return status;
+}
+
+void dyno_engine_close(dyno_engine **engine)
+{
+  dyno_engine *closing = *engine;
+  if (closing == NULL)
+    return;
+  dyno_model_free(&closing->model);
+  dyno_checkpoint_close(&closing->checkpoint);
+  dyno_pool_close(&closing->pool);
+  dyno_registry_close(&closing->registry);
+  free(closing);
+  *engine = NULL;
+}
+
+const dyno_model_config *dyno_engine_config(const dyno_engine *engine)
+{
+  return engine->model.config;
+}
+
+const dyno_registry *dyno_engine_registry(const dyno_engine *engine)
+{
+  return engine->registry;
+}
+
+unsigned dyno_engine_threads(const dyno_engine *engine)
+{
+  return dyno_pool_threads(engine->pool);
+}
+
+const char *dyno_engine_model_path(const dyno_engine *engine)
+{
+  return dyno_checkpoint_path(engine->checkpoint);
+}
+
+const char *dyno_engine_dialect(const dyno_engine *engine)
+{
+  return dyno_checkpoint_dialect(engine->checkpoint);
+}
+
+uint64_t dyno_engine_packed_bytes(const dyno_engine *engine)
+{
+  return dyno_model_packed_bytes(&engine->model);
+}
+
+uint64_t dyno_engine_file_bytes(const dyno_engine *engine)
+{
+  return dyno_checkpoint_file_bytes(engine->checkpoint);
+}
+
+typedef struct choice_visitor {
+  dyno_choice_visit *visit;
+  void *context;
+} choice_visitor;
+
+static void visit_linear(void *context, const dyno_linear *linear)
+{
+  const choice_visitor *visitor = context;
+  char purpose[128];
+  snprintf(purpose, sizeof purpose, "%s decode", linear->name);
+  visitor->visit(visitor->context, purpose, &linear->decode);
+  snprintf(purpose, sizeof purpose, "%s prefill", linear->name);
+  visitor->visit(visitor->context, purpose, &linear->prefill);
+}
+
+void dyno_engine_for_each_choice(const dyno_engine *engine, dyno_choice_visit *visit, void *context)
+{
+  choice_visitor visitor = {visit, context};
+  dyno_model_for_each_linear(&engine->model, visit_linear, &visitor);
+  const dyno_model_kernels *kernels = &engine->model.kernels;
+  const struct {
+    const char *purpose;
+    const dyno_choice *choice;
+  } others[] = {
+      {"quantize_activation", &kernels->quantize_activation},
+      {"rmsnorm", &kernels->rmsnorm},
+      {"rope", &kernels->rope},
+      {"swiglu", &kernels->swiglu},
+      {"router", &kernels->router},
+      {"attention", &kernels->attention},
+      {"store_kv", &kernels->store_kv},
+  };
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+    visit(context, others[i].purpose, others[i].choice);
+}
+
+dyno_status dyno_sequence_open(dyno_sequence **sequence, dyno_engine *engine, size_t capacity,
+                               dyno_error *error)
+{
+  const dyno_model *model = &engine->model;
+  *sequence = NULL;
+  if (capacity < 1 || capacity > model->config->context_length)
+    return dyno_fail(error, DYNO_ERROR_USAGE,
+                     "a sequence of %zu tokens: the model's context is 1 to %zu", capacity,
+                     model->config->context_length);
+  dyno_sequence *made = calloc(1, sizeof *made);
+  if (made == NULL)
+    return dyno_fail(error, DYNO_ERROR_MEMORY, "sequence: out of memory");
+  made->engine = engine;
+  made->logits = calloc(model->config->vocab, sizeof *made->logits);
+  dyno_status status = made->logits != NULL
+                           ? DYNO_OK
+                           : dyno_fail(error, DYNO_ERROR_MEMORY, "sequence: out of memory");
+  if (status == DYNO_OK)
+    status = dyno_kv_open(&made->kv, model->config, model->kv_dtype, capacity, model->batch, error);
+  if (status == DYNO_OK)
+    status = dyno_workspace_open(&made->workspace, model, capacity, dyno_pool_threads(engine->pool),
+                                 error);
+  if (status != DYNO_OK)
+    dyno_sequence_close(&made);
+  *sequence = made;
+  return status;
+}
+
+void dyno_sequence_close(dyno_sequence **sequence)
+{
+  dyno_sequence *closing = *sequence;
+  if (closing == NULL)
+    return;
+  dyno_workspace_close(&closing->workspace);
+  dyno_kv_close(&closing->kv);
+  free(closing->logits);
+  free(closing);
+  *sequence = NULL;
+}
+
+void dyno_sequence_clear(dyno_sequence *sequence)
+{
+  sequence->length = 0;
+}
+
+static dyno_status check_tokens(const dyno_sequence *sequence, const int32_t *tokens, size_t count,
+                                dyno_error *error)
+{
+  size_t vocab = sequence->engine->model.config->vocab;
+  for (size_t i = 0; i < count; i++)
+    if (tokens[i] < 0 || (size_t)tokens[i] >= vocab)
+      return dyno_fail(error, DYNO_ERROR_USAGE, "token %zu is %d: the vocabulary has 0 to %zu", i,
+                       tokens[i], vocab - 1);
+  if (count > sequence->kv.capacity - sequence->length)
+    return dyno_fail(error, DYNO_ERROR_USAGE,
+                     "%zu more tokens after %zu: the sequence was opened for %zu", count,
+                     sequence->length, sequence->kv.capacity);
+  return DYNO_OK;
+}
+
+/* Shows the logits of every token of the batch, one by one: a table of all of them would be
+ * larger than the model is wide. */
+static void show_logits(dyno_sequence *sequence, size_t m, dyno_logits_visit *visit, void *context)
+{
+  dyno_engine *engine = sequence->engine;
+  for (size_t t = 0; t < m; t++) {
+    dyno_forward_logits(sequence->logits, &sequence->workspace, &engine->model, engine->pool, t, 1);
+    visit(context, sequence->length + t, sequence->logits);
+  }
+}
+
+dyno_status dyno_sequence_append(dyno_sequence *sequence, const int32_t *tokens, size_t count,
+                                 dyno_logits_visit *visit, void *context, dyno_error *error)
+{
+  dyno_engine *engine = sequence->engine;
+  dyno_status status = check_tokens(sequence, tokens, count, error);
+  if (status == DYNO_OK)
+    status = dyno_kv_reserve(&sequence->kv, sequence->length + count, error);
+  if (status != DYNO_OK)
+    return status;
+  for (size_t done = 0; done < count;) {
+    size_t m = count - done < engine->model.batch ? count - done : engine->model.batch;
+    dyno_forward(&sequence->workspace, &sequence->kv, &engine->model, engine->pool, tokens + done,
+                 m, sequence->length);
+    done += m;
+    if (visit != NULL)
+      show_logits(sequence, m, visit, context);
+    else if (done == count)
+      dyno_forward_logits(sequence->logits, &sequence->workspace, &engine->model, engine->pool,
+                          m - 1, 1);
+    sequence->length += m;
+  }
+  return DYNO_OK;
+}
+
+size_t dyno_sequence_length(const dyno_sequence *sequence)
+{
+  return sequence->length;
+}
+
+const float *dyno_sequence_logits(const dyno_sequence *sequence)
+{
+  return sequence->length > 0 ? sequence->logits : NULL;
+}
+
+uint64_t dyno_sequence_kv_bytes(const dyno_sequence *sequence)
+{
+  return dyno_kv_bytes(&sequence->kv);
+}

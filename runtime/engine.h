@@ -1,0 +1,96 @@
+/* The public interface of dyno: open a model, feed it tokens, get logits.
+ *
+ *   dyno_engine_options options = DYNO_ENGINE_DEFAULTS;
+ *   options.model = "gpt-oss-20b.gguf";
+ *   dyno_engine_open(&engine, &options, &error);
+ *   dyno_sequence_open(&sequence, engine, 4096, &error);
+ *   dyno_sequence_append(sequence, tokens, count, NULL, NULL, &error);
+ *   const float *logits = dyno_sequence_logits(sequence);
+ *
+ * An engine and its sequences are used by one thread at a time: they share the engine's pool. */
+#ifndef DYNO_RUNTIME_ENGINE_H
+#define DYNO_RUNTIME_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernels/base/status.h"
+#include "kernels/registry.h"
+#include "runtime/model/config.h"
+#include "runtime/precision.h"
+
+typedef struct dyno_engine dyno_engine;
+typedef struct dyno_sequence dyno_sequence;
+
+typedef struct dyno_engine_options {
+  const char *model; /* a path, or a reference as `--model` takes it */
+  dyno_precision precision;
+  dyno_registry_options registry; /* registry.threads is the number of threads; 0: all usable */
+  size_t batch;                   /* the most tokens in one pass of a prefill; 0: 256 */
+  bool rope_ggml;                 /* round YaRN's correction range as ggml does */
+  /* Called while the weights come in, with bytes; false stops with INTERRUPTED. May be NULL. */
+  bool (*progress)(void *context, uint64_t done, uint64_t total);
+  void *progress_context;
+} dyno_engine_options;
+
+#define DYNO_ENGINE_DEFAULTS                                                                       \
+  ((dyno_engine_options){.registry = {.isa = DYNO_ISA_COUNT, .threads = 0}})
+
+/* Opens the model, chooses kernels and loads the weights. On failure *engine is NULL. The strings
+ * in options need not outlive the call. */
+dyno_status dyno_engine_open(dyno_engine **engine, const dyno_engine_options *options,
+                             dyno_error *error);
+
+/* Frees everything; its sequences must be closed. Sets *engine to NULL; NULL is fine. */
+void dyno_engine_close(dyno_engine **engine);
+
+const dyno_model_config *dyno_engine_config(const dyno_engine *engine);
+const dyno_registry *dyno_engine_registry(const dyno_engine *engine);
+unsigned dyno_engine_threads(const dyno_engine *engine);
+
+/* The path the model's reference led to, and the dialect of its file. */
+const char *dyno_engine_model_path(const dyno_engine *engine);
+const char *dyno_engine_dialect(const dyno_engine *engine);
+
+/* Bytes of weights: in memory of our own, and in the model's file. */
+uint64_t dyno_engine_packed_bytes(const dyno_engine *engine);
+uint64_t dyno_engine_file_bytes(const dyno_engine *engine);
+
+/* Calls visit for each choice of a kernel that the engine made: what it is for ("blk.0.attn_q
+ * decode"), the kernel, and why. */
+typedef void dyno_choice_visit(void *context, const char *purpose, const dyno_choice *choice);
+void dyno_engine_for_each_choice(const dyno_engine *engine, dyno_choice_visit *visit,
+                                 void *context);
+
+/* A sequence of at most capacity tokens (1 to the model's context length). Memory for keys and
+ * values is taken as it grows. On failure *sequence is NULL. The engine must outlive it. */
+dyno_status dyno_sequence_open(dyno_sequence **sequence, dyno_engine *engine, size_t capacity,
+                               dyno_error *error);
+
+void dyno_sequence_close(dyno_sequence **sequence);
+
+/* Forgets all tokens and keeps the memory. */
+void dyno_sequence_clear(dyno_sequence *sequence);
+
+/* Called with the logits [vocab] that follow the token at position; they are gone when it
+ * returns. */
+typedef void dyno_logits_visit(void *context, size_t position, const float *logits);
+
+/* Runs count tokens after those that are there already. With visit, the logits of every position
+ * are computed and shown to it in order; without, only those of the last token. USAGE when a token
+ * is not in the vocabulary or the capacity does not suffice (nothing was run then); MEMORY. */
+dyno_status dyno_sequence_append(dyno_sequence *sequence, const int32_t *tokens, size_t count,
+                                 dyno_logits_visit *visit, void *context, dyno_error *error);
+
+/* Tokens so far. */
+size_t dyno_sequence_length(const dyno_sequence *sequence);
+
+/* The logits [vocab] that follow the last token; NULL before the first. Valid until the next
+ * call. */
+const float *dyno_sequence_logits(const dyno_sequence *sequence);
+
+/* Bytes of keys and values held. */
+uint64_t dyno_sequence_kv_bytes(const dyno_sequence *sequence);
+
+#endif

@@ -1,0 +1,217 @@
+#include "runtime/forward/ops.h"
+
+/* What a task needs: a kernel, its arguments and how to split their rows. */
+typedef struct row_job {
+  const dyno_kernel *kernel;
+  const void *args;
+  size_t rows;
+} row_job;
+
+/* Less work than this is done by the caller alone: waking the others would take longer. */
+enum { SMALLEST_SHARED_WORK = 16384 };
+
+static void run_rows(dyno_pool *pool, dyno_pool_task *task, const row_job *job, size_t elements)
+{
+  if (elements < SMALLEST_SHARED_WORK || job->rows < 2)
+    task((void *)(uintptr_t)job, 0, 1);
+  else
+    dyno_pool_run(pool, task, (void *)(uintptr_t)job);
+}
+
+static void quantize_activation_task(void *context, unsigned thread, unsigned threads)
+{
+  const row_job *job = context;
+  size_t begin, end;
+  dyno_partition(&begin, &end, job->rows, 1, thread, threads);
+  job->kernel->run.quantize_activation(job->args, begin, end);
+}
+
+void dyno_run_quantize_activation(dyno_pool *pool, const dyno_kernel *kernel,
+                                  const dyno_quantize_activation_args *args)
+{
+  const row_job job = {kernel, args, args->m};
+  run_rows(pool, quantize_activation_task, &job, args->m * args->k);
+}
+
+static void rmsnorm_task(void *context, unsigned thread, unsigned threads)
+{
+  const row_job *job = context;
+  size_t begin, end;
+  dyno_partition(&begin, &end, job->rows, 1, thread, threads);
+  job->kernel->run.rmsnorm(job->args, begin, end);
+}
+
+void dyno_run_rmsnorm(dyno_pool *pool, const dyno_kernel *kernel, const dyno_rmsnorm_args *args)
+{
+  const row_job job = {kernel, args, args->m};
+  run_rows(pool, rmsnorm_task, &job, args->m * args->k);
+}
+
+static void rope_task(void *context, unsigned thread, unsigned threads)
+{
+  const row_job *job = context;
+  size_t begin, end;
+  dyno_partition(&begin, &end, job->rows, 1, thread, threads);
+  job->kernel->run.rope(job->args, begin, end);
+}
+
+void dyno_run_rope(dyno_pool *pool, const dyno_kernel *kernel, const dyno_rope_args *args)
+{
+  const row_job job = {kernel, args, args->m};
+  run_rows(pool, rope_task, &job, args->m * args->heads * args->head_size);
+}
+
+static void swiglu_task(void *context, unsigned thread, unsigned threads)
+{
+  const row_job *job = context;
+  size_t begin, end;
+  dyno_partition(&begin, &end, job->rows, 1, thread, threads);
+  job->kernel->run.swiglu(job->args, begin, end);
+}
+
+void dyno_run_swiglu(dyno_pool *pool, const dyno_kernel *kernel, const dyno_swiglu_args *args)
+{
+  const row_job job = {kernel, args, args->m};
+  run_rows(pool, swiglu_task, &job, args->m * args->k);
+}
+
+static void router_task(void *context, unsigned thread, unsigned threads)
+{
+  const row_job *job = context;
+  size_t begin, end;
+  dyno_partition(&begin, &end, job->rows, 1, thread, threads);
+  job->kernel->run.router(job->args, begin, end);
+}
+
+void dyno_run_router(dyno_pool *pool, const dyno_kernel *kernel, const dyno_router_args *args)
+{
+  const row_job job = {kernel, args, args->m};
+  run_rows(pool, router_task, &job, args->m * args->experts);
+}
+
+static void store_kv_task(void *context, unsigned thread, unsigned threads)
+{
+  const row_job *job = context;
+  size_t begin, end;
+  dyno_partition(&begin, &end, job->rows, 1, thread, threads);
+  job->kernel->run.store_kv(job->args, begin, end);
+}
+
+void dyno_run_store_kv(dyno_pool *pool, const dyno_kernel *kernel, const dyno_store_kv_args *args)
+{
+  const row_job job = {kernel, args, args->m};
+  run_rows(pool, store_kv_task, &job, 2 * args->m * args->kv_heads * args->head_size);
+}
+
+typedef struct attention_job {
+  const dyno_kernel *kernel;
+  const dyno_attention_args *args;
+  char *scratch;
+  size_t scratch_bytes;
+} attention_job;
+
+static void attention_task(void *context, unsigned thread, unsigned threads)
+{
+  const attention_job *job = context;
+  dyno_attention_args args = *job->args;
+  args.scratch = job->scratch + thread * job->scratch_bytes;
+  size_t begin, end;
+  dyno_partition(&begin, &end, args.kv_heads * args.m, 1, thread, threads);
+  job->kernel->run.attention(&args, begin, end);
+}
+
+void dyno_run_attention(dyno_pool *pool, const dyno_kernel *kernel, const dyno_attention_args *args,
+                        void *scratch, size_t scratch_bytes)
+{
+  attention_job job = {kernel, args, scratch, scratch_bytes};
+  dyno_pool_run(pool, attention_task, &job);
+}
+
+typedef struct matmul_job {
+  const dyno_kernel *kernel;
+  const dyno_matmul_args *args;
+  size_t granule;
+} matmul_job;
+
+/* A row of a group costs its weights, which are read once whatever the tokens, and then the
+ * arithmetic for each token. The two are equal at about this many tokens. */
+enum { TOKENS_WORTH_A_READ = 8 };
+
+/* Row `share` threads-ths of the way through the work, numbered through the groups and rounded to
+ * the granule within its group. */
+static size_t split_point(const matmul_job *job, unsigned share, unsigned threads)
+{
+  const dyno_matmul_args *args = job->args;
+  if (share == threads)
+    return args->groups * args->n;
+  size_t total = (args->m + args->groups * TOKENS_WORTH_A_READ) * args->n;
+  size_t left = total / threads * share;
+  for (size_t g = 0; g < args->groups; g++) {
+    size_t row_cost = args->group_begin[g + 1] - args->group_begin[g] + TOKENS_WORTH_A_READ;
+    if (left < row_cost * args->n)
+      return g * args->n + left / row_cost / job->granule * job->granule;
+    left -= row_cost * args->n;
+  }
+  return args->groups * args->n;
+}
+
+static void matmul_task(void *context, unsigned thread, unsigned threads)
+{
+  const matmul_job *job = context;
+  size_t begin = split_point(job, thread, threads);
+  size_t end = split_point(job, thread + 1, threads);
+  if (begin < end)
+    job->kernel->run.matmul(job->args, begin, end);
+}
+
+static void run_matmul(dyno_pool *pool, const dyno_linear *linear, const dyno_matmul_args *args,
+                       size_t tokens)
+{
+  const dyno_kernel *kernel = tokens == 1 ? linear->decode.kernel : linear->prefill.kernel;
+  matmul_job job = {kernel, args, linear->layout->row_granule};
+  dyno_pool_run(pool, matmul_task, &job);
+}
+
+void dyno_run_linear(dyno_pool *pool, const dyno_linear *linear, float *output,
+                     const void *activation, size_t m)
+{
+  const size_t group_begin[2] = {0, m};
+  const dyno_matmul_args args = {
+      .output = output,
+      .output_stride = linear->n,
+      .weight = linear->group_weight,
+      .activation = activation,
+      .bias = linear->group_bias,
+      .group_begin = group_begin,
+      .groups = 1,
+      .m = m,
+      .n = linear->n,
+      .k = linear->k,
+  };
+  run_matmul(pool, linear, &args, m);
+}
+
+void dyno_run_experts(dyno_pool *pool, const dyno_linear *linear, float *output,
+                      const void *activation, const dyno_expert_groups *groups)
+{
+  size_t rows = groups->begin[groups->count];
+  for (size_t g = 0; g < groups->count; g++) {
+    groups->weight[g] = linear->group_weight[groups->expert[g]];
+    if (linear->group_bias != NULL)
+      groups->bias[g] = linear->group_bias[groups->expert[g]];
+  }
+  const dyno_matmul_args args = {
+      .output = output,
+      .output_stride = linear->n,
+      .weight = groups->weight,
+      .activation = activation,
+      .bias = linear->group_bias != NULL ? groups->bias : NULL,
+      .group_begin = groups->begin,
+      .groups = groups->count,
+      .m = rows,
+      .n = linear->n,
+      .k = linear->k,
+  };
+  /* One row in every group is what a single token makes. */
+  run_matmul(pool, linear, &args, rows == groups->count ? 1 : rows);
+}

@@ -1,0 +1,199 @@
+#include "runtime/model/linear.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Both kernels and the layout, for activations of one format. */
+static dyno_status choose(dyno_linear *linear, const dyno_linear_source *source,
+                          const dyno_tensor *tensor, dyno_dtype activation, dyno_error *error)
+{
+  size_t used =
+      tensor->groups < source->groups_per_token ? tensor->groups : source->groups_per_token;
+  dyno_problem problems[2] = {
+      {.op = DYNO_OP_MATMUL,
+       .weight = tensor->dtype,
+       .activation = activation,
+       .m = used,
+       .n = tensor->n,
+       .k = tensor->k,
+       .groups = used},
+      {.op = DYNO_OP_MATMUL,
+       .weight = tensor->dtype,
+       .activation = activation,
+       .m = source->prefill_tokens * used,
+       .n = tensor->n,
+       .k = tensor->k,
+       .groups = tensor->groups},
+  };
+  dyno_choice choices[2];
+  dyno_status status =
+      dyno_select_layout(&linear->layout, choices, source->registry, problems, 2, error);
+  if (status != DYNO_OK)
+    return status;
+  linear->activation = activation;
+  linear->decode = choices[0];
+  linear->prefill = choices[1];
+  return DYNO_OK;
+}
+
+/* Fast precision takes A8 activations where there is a kernel for the weights' format. */
+static dyno_status choose_kernels(dyno_linear *linear, const dyno_linear_source *source,
+                                  const dyno_tensor *tensor, dyno_error *error)
+{
+  if (source->precision == DYNO_PRECISION_FAST) {
+    dyno_error none;
+    dyno_status status = choose(linear, source, tensor, DYNO_A8, &none);
+    if (status == DYNO_OK)
+      return DYNO_OK;
+    if (status != DYNO_ERROR_NOT_FOUND)
+      return dyno_fail(error, status, "%s", none.message);
+  }
+  return choose(linear, source, tensor, DYNO_F32, error);
+}
+
+/* Packing, or checking, one matrix with all threads. */
+typedef struct pack_job {
+  const dyno_linear *linear;
+  const dyno_checkpoint *checkpoint;
+  const dyno_tensor *tensor;
+  uint8_t *packed;    /* NULL: the rows stay where they are and are only checked */
+  size_t group_bytes; /* of packed */
+  dyno_error *errors; /* [threads] */
+} pack_job;
+
+/* Rows are brought over in portions of about this size, small enough for a cache to hold. */
+enum { PORTION_BYTES = 256 << 10 };
+
+static size_t portion_rows(const pack_job *job)
+{
+  size_t granule = job->linear->layout->row_granule;
+  size_t rows = PORTION_BYTES / (job->tensor->row_bytes + 1) / granule * granule;
+  return rows > granule ? rows : granule;
+}
+
+/* Packs rows [row0, row1) of a group through a scratch of one portion where the file does not
+ * have them row by row. */
+static dyno_status pack_rows(const pack_job *job, void *scratch, size_t group, size_t row0,
+                             size_t row1, dyno_error *error)
+{
+  const dyno_tensor *tensor = job->tensor;
+  const void *rows = scratch;
+  dyno_status status;
+  if (tensor->data != NULL) {
+    rows = (const uint8_t *)tensor->data + (group * tensor->n + row0) * tensor->row_bytes;
+    status = dyno_checkpoint_check_rows(job->checkpoint, tensor, group, row0, row1, error);
+  } else {
+    status = dyno_checkpoint_read_rows(job->checkpoint, scratch, tensor, group, row0, row1, error);
+  }
+  if (status != DYNO_OK || job->packed == NULL)
+    return status;
+  const dyno_layout *layout = job->linear->layout;
+  layout->pack(layout, job->packed + group * job->group_bytes, rows, tensor->n, tensor->k, row0,
+               row1);
+  return DYNO_OK;
+}
+
+static void pack_part(void *context, unsigned thread, unsigned threads)
+{
+  const pack_job *job = context;
+  const dyno_tensor *tensor = job->tensor;
+  dyno_error *error = &job->errors[thread];
+  size_t portion = portion_rows(job);
+  size_t portions = (tensor->n + portion - 1) / portion, begin, end;
+  dyno_partition(&begin, &end, tensor->groups * portions, 1, thread, threads);
+
+  void *scratch = tensor->data == NULL ? malloc(portion * tensor->row_bytes) : NULL;
+  if (tensor->data == NULL && scratch == NULL) {
+    dyno_fail(error, DYNO_ERROR_MEMORY, "%s: out of memory", tensor->name);
+    return;
+  }
+  for (size_t i = begin; i < end; i++) {
+    size_t group = i / portions, row0 = i % portions * portion;
+    size_t row1 = row0 + portion < tensor->n ? row0 + portion : tensor->n;
+    if (pack_rows(job, scratch, group, row0, row1, error) != DYNO_OK)
+      break;
+    if (job->packed != NULL && (i + 1 == end || row1 == tensor->n))
+      dyno_checkpoint_release_rows(job->checkpoint, tensor, group, 0, row1);
+  }
+  free(scratch);
+}
+
+static dyno_status run_pack_job(pack_job *job, dyno_pool *pool, dyno_error *error)
+{
+  unsigned threads = dyno_pool_threads(pool);
+  job->errors = calloc(threads, sizeof *job->errors);
+  if (job->errors == NULL)
+    return dyno_fail(error, DYNO_ERROR_MEMORY, "%s: out of memory", job->tensor->name);
+  dyno_pool_run(pool, pack_part, job);
+  dyno_status status = DYNO_OK;
+  for (unsigned i = 0; i < threads && status == DYNO_OK; i++)
+    if (job->errors[i].status != DYNO_OK)
+      status = dyno_fail(error, job->errors[i].status, "%s", job->errors[i].message);
+  free(job->errors);
+  return status;
+}
+
+static dyno_status load_weight(dyno_linear *linear, const dyno_linear_source *source,
+                               const dyno_tensor *tensor, dyno_error *error)
+{
+  const dyno_layout *layout = linear->layout;
+  bool as_it_is = layout == dyno_layout_rows(tensor->dtype) && tensor->data != NULL;
+  pack_job job = {.linear = linear, .checkpoint = source->checkpoint, .tensor = tensor};
+  const uint8_t *base = tensor->data;
+  job.group_bytes = tensor->n * tensor->row_bytes;
+  if (!as_it_is) {
+    job.group_bytes = layout->bytes(layout, tensor->n, tensor->k);
+    dyno_status status = dyno_buffer_open(&linear->packed, job.group_bytes * tensor->groups, error);
+    if (status != DYNO_OK)
+      return dyno_error_prepend(error, "%s", tensor->name), status;
+    job.packed = linear->packed.data;
+    base = job.packed;
+  }
+  linear->group_weight = calloc(tensor->groups, sizeof *linear->group_weight);
+  if (linear->group_weight == NULL)
+    return dyno_fail(error, DYNO_ERROR_MEMORY, "%s: out of memory", tensor->name);
+  for (size_t g = 0; g < tensor->groups; g++)
+    linear->group_weight[g] = base + g * job.group_bytes;
+  return run_pack_job(&job, source->pool, error);
+}
+
+static dyno_status load_bias(dyno_linear *linear, const dyno_linear_source *source,
+                             const dyno_tensor *bias, dyno_error *error)
+{
+  linear->bias = calloc(linear->groups * linear->n, sizeof *linear->bias);
+  linear->group_bias = calloc(linear->groups, sizeof *linear->group_bias);
+  if (linear->bias == NULL || linear->group_bias == NULL)
+    return dyno_fail(error, DYNO_ERROR_MEMORY, "%s: out of memory", bias->name);
+  for (size_t g = 0; g < linear->groups; g++)
+    linear->group_bias[g] = linear->bias + g * linear->n;
+  return dyno_checkpoint_read_floats(source->checkpoint, linear->bias, bias, error);
+}
+
+dyno_status dyno_linear_load(dyno_linear *linear, const dyno_linear_source *source,
+                             const dyno_tensor *weight, const dyno_tensor *bias, dyno_error *error)
+{
+  *linear = (dyno_linear){
+      .name = weight->name,
+      .groups = weight->groups,
+      .n = weight->n,
+      .k = weight->k,
+      .weight = weight->dtype,
+  };
+  dyno_status status = choose_kernels(linear, source, weight, error);
+  if (status == DYNO_OK)
+    status = load_weight(linear, source, weight, error);
+  if (status == DYNO_OK && bias != NULL)
+    status = load_bias(linear, source, bias, error);
+  if (status != DYNO_OK)
+    dyno_linear_free(linear);
+  return status;
+}
+
+void dyno_linear_free(dyno_linear *linear)
+{
+  dyno_buffer_close(&linear->packed);
+  free(linear->group_weight);
+  free(linear->group_bias);
+  free(linear->bias);
+  *linear = (dyno_linear){0};
+}

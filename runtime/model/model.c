@@ -1,0 +1,248 @@
+#include "runtime/model/model.h"
+
+#include <stdlib.h>
+
+#include "kernels/elementwise/rope.h"
+
+/* A load in progress. */
+typedef struct loader {
+  dyno_model *model;
+  dyno_linear_source source;
+  const dyno_model_options *options;
+  uint64_t done, total; /* bytes of tensors */
+  dyno_error *error;
+} loader;
+
+static uint64_t tensor_bytes(const dyno_tensor *tensor)
+{
+  return (uint64_t)tensor->groups * tensor->n * tensor->row_bytes;
+}
+
+static dyno_status advance(loader *load, const dyno_tensor *tensor)
+{
+  load->done += tensor_bytes(tensor);
+  if (load->options->progress != NULL &&
+      !load->options->progress(load->options->progress_context, load->done, load->total))
+    return dyno_fail(load->error, DYNO_ERROR_INTERRUPTED, "%s: loading was stopped",
+                     dyno_checkpoint_path(load->source.checkpoint));
+  return DYNO_OK;
+}
+
+static dyno_status load_vector(loader *load, float **vector, dyno_tensor_role role, size_t layer)
+{
+  const dyno_tensor *tensor = dyno_checkpoint_tensor(load->source.checkpoint, role, layer);
+  *vector = calloc(tensor->k, sizeof **vector);
+  if (*vector == NULL)
+    return dyno_fail(load->error, DYNO_ERROR_MEMORY, "%s: out of memory", tensor->name);
+  dyno_status status =
+      dyno_checkpoint_read_floats(load->source.checkpoint, *vector, tensor, load->error);
+  return status == DYNO_OK ? advance(load, tensor) : status;
+}
+
+static dyno_status load_matrix(loader *load, dyno_linear *linear, dyno_tensor_role weight_role,
+                               dyno_tensor_role bias_role, size_t layer)
+{
+  const dyno_checkpoint *checkpoint = load->source.checkpoint;
+  const dyno_tensor *weight = dyno_checkpoint_tensor(checkpoint, weight_role, layer);
+  const dyno_tensor *bias = bias_role == DYNO_TENSOR_ROLE_COUNT
+                                ? NULL
+                                : dyno_checkpoint_tensor(checkpoint, bias_role, layer);
+  dyno_linear_source source = load->source;
+  source.groups_per_token = weight->groups > 1 ? load->model->config->experts_per_token : 1;
+  dyno_status status = dyno_linear_load(linear, &source, weight, bias, load->error);
+  return status == DYNO_OK ? advance(load, weight) : status;
+}
+
+static dyno_status load_layer(loader *load, size_t index)
+{
+  dyno_layer *layer = &load->model->layers[index];
+  const struct {
+    float **vector;
+    dyno_tensor_role role;
+  } vectors[] = {
+      {&layer->attention_norm, DYNO_TENSOR_ATTENTION_NORM},
+      {&layer->ffn_norm, DYNO_TENSOR_FFN_NORM},
+      {&layer->sinks, DYNO_TENSOR_SINKS},
+  };
+  const struct {
+    dyno_linear *linear;
+    dyno_tensor_role weight, bias;
+  } matrices[] = {
+      {&layer->query, DYNO_TENSOR_QUERY_WEIGHT, DYNO_TENSOR_QUERY_BIAS},
+      {&layer->key, DYNO_TENSOR_KEY_WEIGHT, DYNO_TENSOR_KEY_BIAS},
+      {&layer->value, DYNO_TENSOR_VALUE_WEIGHT, DYNO_TENSOR_VALUE_BIAS},
+      {&layer->attention_output, DYNO_TENSOR_ATTENTION_WEIGHT, DYNO_TENSOR_ATTENTION_BIAS},
+      {&layer->router, DYNO_TENSOR_ROUTER_WEIGHT, DYNO_TENSOR_ROUTER_BIAS},
+      {&layer->gate, DYNO_TENSOR_GATE_WEIGHT, DYNO_TENSOR_GATE_BIAS},
+      {&layer->up, DYNO_TENSOR_UP_WEIGHT, DYNO_TENSOR_UP_BIAS},
+      {&layer->down, DYNO_TENSOR_DOWN_WEIGHT, DYNO_TENSOR_DOWN_BIAS},
+  };
+  layer->window = load->model->config->slides[index] ? load->model->config->window : 0;
+  dyno_status status = DYNO_OK;
+  for (size_t i = 0; i < sizeof vectors / sizeof *vectors && status == DYNO_OK; i++)
+    status = load_vector(load, vectors[i].vector, vectors[i].role, index);
+  for (size_t i = 0; i < sizeof matrices / sizeof *matrices && status == DYNO_OK; i++)
+    status = load_matrix(load, matrices[i].linear, matrices[i].weight, matrices[i].bias, index);
+  return status;
+}
+
+static dyno_status choose_kernels(dyno_model *model, const dyno_registry *registry,
+                                  dyno_error *error)
+{
+  const dyno_model_config *config = model->config;
+  size_t m = model->batch;
+  const struct {
+    dyno_choice *choice;
+    dyno_problem problem;
+  } wanted[] = {
+      {&model->kernels.quantize_activation,
+       {.op = DYNO_OP_QUANTIZE_ACTIVATION, .activation = DYNO_A8, .m = m, .k = config->d_model}},
+      {&model->kernels.rmsnorm, {.op = DYNO_OP_RMSNORM, .m = m, .k = config->d_model}},
+      {&model->kernels.rope,
+       {.op = DYNO_OP_ROPE, .m = m, .k = config->head_dim, .heads = config->heads}},
+      {&model->kernels.swiglu,
+       {.op = DYNO_OP_SWIGLU, .m = m * config->experts_per_token, .k = config->d_ff}},
+      {&model->kernels.router,
+       {.op = DYNO_OP_ROUTER, .m = m, .n = config->experts, .k = config->experts_per_token}},
+      {&model->kernels.attention,
+       {.op = DYNO_OP_ATTENTION,
+        .activation = model->kv_dtype,
+        .m = m,
+        .n = m,
+        .k = config->head_dim,
+        .heads = config->heads,
+        .kv_heads = config->kv_heads}},
+      {&model->kernels.store_kv,
+       {.op = DYNO_OP_STORE_KV,
+        .activation = model->kv_dtype,
+        .m = m,
+        .k = config->head_dim,
+        .kv_heads = config->kv_heads}},
+  };
+  for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+    dyno_status status =
+        dyno_select(wanted[i].choice, registry, &wanted[i].problem, NULL, NULL, error);
+    if (status != DYNO_OK)
+      return status;
+  }
+  return DYNO_OK;
+}
+
+static dyno_status prepare_rope(dyno_model *model, bool truncate, dyno_error *error)
+{
+  const dyno_model_config *config = model->config;
+  model->inverse_frequency = calloc(config->head_dim / 2, sizeof *model->inverse_frequency);
+  if (model->inverse_frequency == NULL)
+    return dyno_fail(error, DYNO_ERROR_MEMORY, "rotary embedding: out of memory");
+  const dyno_yarn yarn = {
+      .theta = (double)config->rope_theta,
+      .factor = (double)config->rope_factor,
+      .beta_fast = (double)config->rope_beta_fast,
+      .beta_slow = (double)config->rope_beta_slow,
+      .original_context = (double)config->rope_original_context,
+      .head_size = config->head_dim,
+      .truncate = config->rope_truncate || truncate,
+  };
+  float from_formula;
+  dyno_yarn_frequencies(model->inverse_frequency, &from_formula, &yarn);
+  model->rope_scale = config->rope_attention_factor;
+  return DYNO_OK;
+}
+
+static dyno_status load_all(loader *load)
+{
+  dyno_model *model = load->model;
+  dyno_status status = choose_kernels(model, load->source.registry, load->error);
+  if (status == DYNO_OK)
+    status = prepare_rope(model, load->options->rope_truncate, load->error);
+  model->layers = calloc(model->config->layers, sizeof *model->layers);
+  if (status == DYNO_OK && model->layers == NULL)
+    status = dyno_fail(load->error, DYNO_ERROR_MEMORY, "model: out of memory");
+  for (size_t i = 0; i < model->config->layers && status == DYNO_OK; i++)
+    status = load_layer(load, i);
+  if (status == DYNO_OK)
+    status = load_vector(load, &model->output_norm, DYNO_TENSOR_OUTPUT_NORM, 0);
+  if (status == DYNO_OK)
+    status = load_matrix(load, &model->head, DYNO_TENSOR_HEAD, DYNO_TENSOR_ROLE_COUNT, 0);
+  return status;
+}
+
+dyno_status dyno_model_load(dyno_model *model, const dyno_checkpoint *checkpoint,
+                            const dyno_registry *registry, dyno_pool *pool,
+                            const dyno_model_options *options, dyno_error *error)
+{
+  bool reference = options->precision == DYNO_PRECISION_REFERENCE;
+  *model = (dyno_model){
+      .checkpoint = checkpoint,
+      .config = dyno_checkpoint_config(checkpoint),
+      .precision = options->precision,
+      .kv_dtype = reference ? DYNO_F32 : DYNO_BF16,
+      .batch = options->batch,
+      .embedding = dyno_checkpoint_tensor(checkpoint, DYNO_TENSOR_EMBEDDING, 0),
+  };
+  loader load = {
+      .model = model,
+      .source = {.checkpoint = checkpoint,
+                 .registry = registry,
+                 .pool = pool,
+                 .precision = options->precision,
+                 .prefill_tokens = options->batch},
+      .options = options,
+      .error = error,
+  };
+  for (size_t i = 0; i < dyno_checkpoint_tensor_count(checkpoint); i++)
+    load.total += tensor_bytes(dyno_checkpoint_tensor_at(checkpoint, i));
+  dyno_status status = load_all(&load);
+  if (status != DYNO_OK)
+    dyno_model_free(model);
+  return status;
+}
+
+static void free_layer(dyno_layer *layer)
+{
+  free(layer->attention_norm);
+  free(layer->ffn_norm);
+  free(layer->sinks);
+  dyno_linear *linears[] = {&layer->query,  &layer->key,  &layer->value, &layer->attention_output,
+                            &layer->router, &layer->gate, &layer->up,    &layer->down};
+  for (size_t i = 0; i < sizeof linears / sizeof *linears; i++)
+    dyno_linear_free(linears[i]);
+}
+
+void dyno_model_free(dyno_model *model)
+{
+  for (size_t i = 0; model->layers != NULL && i < model->config->layers; i++)
+    free_layer(&model->layers[i]);
+  free(model->layers);
+  free(model->output_norm);
+  free(model->inverse_frequency);
+  dyno_linear_free(&model->head);
+  *model = (dyno_model){0};
+}
+
+void dyno_model_for_each_linear(const dyno_model *model,
+                                void (*visit)(void *context, const dyno_linear *linear),
+                                void *context)
+{
+  for (size_t i = 0; i < model->config->layers; i++) {
+    const dyno_layer *layer = &model->layers[i];
+    const dyno_linear *linears[] = {
+        &layer->query,  &layer->key,  &layer->value, &layer->attention_output,
+        &layer->router, &layer->gate, &layer->up,    &layer->down};
+    for (size_t j = 0; j < sizeof linears / sizeof *linears; j++)
+      visit(context, linears[j]);
+  }
+  visit(context, &model->head);
+}
+
+static void add_packed(void *context, const dyno_linear *linear)
+{
+  *(uint64_t *)context += linear->packed.size;
+}
+
+uint64_t dyno_model_packed_bytes(const dyno_model *model)
+{
+  uint64_t bytes = 0;
+  dyno_model_for_each_linear(model, add_packed, &bytes);
+  return bytes;
+}

@@ -1,0 +1,69 @@
+/* A model in memory: its weights in the layouts of the chosen kernels, and those kernels. */
+#ifndef DYNO_RUNTIME_MODEL_MODEL_H
+#define DYNO_RUNTIME_MODEL_MODEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernels/registry.h"
+#include "runtime/model/checkpoint.h"
+#include "runtime/model/linear.h"
+#include "runtime/precision.h"
+#include "runtime/threads/pool.h"
+
+typedef struct dyno_layer {
+  float *attention_norm, *ffn_norm; /* [d_model] */
+  float *sinks;                     /* [heads] */
+  dyno_linear query, key, value, attention_output;
+  dyno_linear router, gate, up, down;
+  size_t window; /* 0 where the layer sees everything */
+} dyno_layer;
+
+/* The kernels of the ops without weights, each for one token and for a whole batch. */
+typedef struct dyno_model_kernels {
+  dyno_choice quantize_activation, rmsnorm, rope, swiglu, router;
+  dyno_choice attention, store_kv;
+} dyno_model_kernels;
+
+typedef struct dyno_model {
+  const dyno_checkpoint *checkpoint; /* not owned */
+  const dyno_model_config *config;   /* of the checkpoint */
+  dyno_precision precision;
+  dyno_dtype kv_dtype;
+  size_t batch; /* the most tokens in one pass */
+  const dyno_tensor *embedding;
+  float *output_norm; /* [d_model] */
+  dyno_linear head;
+  dyno_layer *layers; /* [config->layers] */
+  dyno_model_kernels kernels;
+  double *inverse_frequency; /* [head_dim / 2], of RoPE */
+  float rope_scale;          /* multiplies cosine and sine */
+} dyno_model;
+
+typedef struct dyno_model_options {
+  dyno_precision precision;
+  size_t batch;
+  bool rope_truncate; /* round YaRN's correction range, as ggml does */
+  /* Called as the weights come in; may be NULL. Returning false stops with INTERRUPTED. */
+  bool (*progress)(void *context, uint64_t done, uint64_t total);
+  void *progress_context;
+} dyno_model_options;
+
+/* Loads all weights. The checkpoint, the registry and the pool must outlive the model. On failure
+ * *model is zeroed. */
+dyno_status dyno_model_load(dyno_model *model, const dyno_checkpoint *checkpoint,
+                            const dyno_registry *registry, dyno_pool *pool,
+                            const dyno_model_options *options, dyno_error *error);
+
+/* Frees and zeroes; a zeroed model is fine. */
+void dyno_model_free(dyno_model *model);
+
+/* Bytes of weights in memory of our own (packed), apart from those that are mapped. */
+uint64_t dyno_model_packed_bytes(const dyno_model *model);
+
+/* Calls visit for every matrix, in the order of a forward pass. */
+void dyno_model_for_each_linear(const dyno_model *model,
+                                void (*visit)(void *context, const dyno_linear *linear),
+                                void *context);
+
+#endif
