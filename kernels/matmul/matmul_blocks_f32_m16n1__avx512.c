@@ -1,9 +1,10 @@
 /* Weights of any block format in rows times float activations: a stretch of a row is decoded to
  * floats and multiplied while it is in the level-1 cache. */
+#include "kernels/base/vector_avx512.h"
 #include "kernels/matmul/matmul.h"
-#include "kernels/matmul/rows_avx512.h"
+#include "kernels/matmul/rows.h"
 
-enum { TOKENS = 16, LANES = DYNO_ROWS512_LANES, STRETCH = DYNO_MAX_BLOCK_ELEMENTS };
+enum { TOKENS = 16, LANES = DYNO_LANES512, STRETCH = DYNO_MAX_BLOCK_ELEMENTS };
 
 /* Whole vectors only: the blocks of all formats have 32 elements or a multiple of that. */
 DYNO_ALWAYS_INLINE void multiply_stretch(__m512 *sums, const float *values, const float *activation,

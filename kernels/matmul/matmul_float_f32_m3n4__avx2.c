@@ -1,8 +1,11 @@
-/* F32, F16 and BF16 weights in rows times float activations. */
+/* F32, F16 and BF16 weights in rows times float activations. Lane l of an output's accumulator
+ * takes every LANES-th column from l on in order, and the lanes are added up as a tree, whatever
+ * the tile. */
+#include "kernels/base/vector_avx2.h"
 #include "kernels/matmul/matmul.h"
-#include "kernels/matmul/rows_avx2.h"
+#include "kernels/matmul/rows.h"
 
-enum { ROWS = 4, TOKENS = 3, LANES = DYNO_ROWS256_LANES };
+enum { ROWS = 4, TOKENS = 3, LANES = DYNO_LANES256 };
 
 /* Columns i to i + 7 of a row as floats, or the first `count` of them. */
 typedef __m256 load_function(const uint8_t *row, size_t i, size_t count);

@@ -1,8 +1,11 @@
-/* F32, F16 and BF16 weights in rows times float activations. */
+/* F32, F16 and BF16 weights in rows times float activations. Lane l of an output's accumulator
+ * takes every LANES-th column from l on in order, and the lanes are added up as a tree, whatever
+ * the tile. */
+#include "kernels/base/vector_avx512.h"
 #include "kernels/matmul/matmul.h"
-#include "kernels/matmul/rows_avx512.h"
+#include "kernels/matmul/rows.h"
 
-enum { ROWS = 4, TOKENS = 4, LANES = DYNO_ROWS512_LANES };
+enum { ROWS = 4, TOKENS = 4, LANES = DYNO_LANES512 };
 
 /* Columns i to i + 15 of a row as floats, or those of them that are in `columns`. */
 typedef __m512 load_function(const uint8_t *row, size_t i, __mmask16 columns);
@@ -56,7 +59,7 @@ DYNO_ALWAYS_INLINE void run_tile(const dyno_rows_tile *tile, size_t rows, size_t
   for (; i + LANES <= tile->k; i += LANES)
     multiply_columns(sums, tile, i, 0xffff, rows, tokens, load);
   if (i < tile->k)
-    multiply_columns(sums, tile, i, dyno_columns512(i, tile->k), rows, tokens, load);
+    multiply_columns(sums, tile, i, dyno_first_lanes512(tile->k - i), rows, tokens, load);
 
   DYNO_UNROLL
   for (size_t r = 0; r < rows; r++) {

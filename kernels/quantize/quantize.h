@@ -22,4 +22,9 @@ void dyno_quantize_activation_a8__ref(const dyno_quantize_activation_args *args,
 void dyno_store_kv_f32__ref(const dyno_store_kv_args *args, size_t row0, size_t row1);
 void dyno_store_kv_bf16__ref(const dyno_store_kv_args *args, size_t row0, size_t row1);
 
+void dyno_quantize_activation_a8__avx2(const dyno_quantize_activation_args *args, size_t row0,
+                                       size_t row1);
+void dyno_quantize_activation_a8__avx512(const dyno_quantize_activation_args *args, size_t row0,
+                                         size_t row1);
+
 #endif

@@ -76,6 +76,26 @@ static const dyno_kernel kernels[] = {
         .tolerance = DYNO_TOLERANCE_EXACT,
         .run.store_kv = dyno_store_kv_bf16__ref,
     },
+#if DYNO_X86_64
+    {
+        .name = "quantize_activation_a8__avx2",
+        .op = DYNO_OP_QUANTIZE_ACTIVATION,
+        .activation = DYNO_A8,
+        .isa = DYNO_ISA_AVX2,
+        .rank = 10,
+        .tolerance = DYNO_TOLERANCE_EXACT,
+        .run.quantize_activation = dyno_quantize_activation_a8__avx2,
+    },
+    {
+        .name = "quantize_activation_a8__avx512",
+        .op = DYNO_OP_QUANTIZE_ACTIVATION,
+        .activation = DYNO_A8,
+        .isa = DYNO_ISA_AVX512,
+        .rank = 10,
+        .tolerance = DYNO_TOLERANCE_EXACT,
+        .run.quantize_activation = dyno_quantize_activation_a8__avx512,
+    },
+#endif
 };
 
 const dyno_kernel_table dyno_quantize_table = {kernels, sizeof kernels / sizeof *kernels};

@@ -11,6 +11,24 @@ static const dyno_kernel kernels[] = {
         .tolerance = DYNO_TOLERANCE_EXACT,
         .run.top_k = dyno_top_k__ref,
     },
+#if DYNO_X86_64
+    {
+        .name = "top_k__avx2",
+        .op = DYNO_OP_TOP_K,
+        .isa = DYNO_ISA_AVX2,
+        .rank = 10,
+        .tolerance = DYNO_TOLERANCE_EXACT,
+        .run.top_k = dyno_top_k__avx2,
+    },
+    {
+        .name = "top_k__avx512",
+        .op = DYNO_OP_TOP_K,
+        .isa = DYNO_ISA_AVX512,
+        .rank = 10,
+        .tolerance = DYNO_TOLERANCE_EXACT,
+        .run.top_k = dyno_top_k__avx512,
+    },
+#endif
 };
 
 const dyno_kernel_table dyno_sampling_table = {kernels, sizeof kernels / sizeof *kernels};
