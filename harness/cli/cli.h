@@ -27,6 +27,7 @@ typedef struct dyno_verb {
   int (*run)(int argc, char **argv);
 } dyno_verb;
 
+int dyno_verb_inspect(int argc, char **argv);
 int dyno_verb_kernels(int argc, char **argv);
 int dyno_verb_logits(int argc, char **argv);
 

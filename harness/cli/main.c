@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "harness/cli/cli.h"
+#include "runtime/model/mapped_file.h"
 
 static const dyno_verb verbs[] = {
+    {"inspect", "show what a model file holds", dyno_verb_inspect},
     {"kernels", "list, check and benchmark the kernel variants", dyno_verb_kernels},
     {"logits", "print the most likely next tokens", dyno_verb_logits},
 };
@@ -25,6 +27,7 @@ static void print_help(FILE *stream)
 
 int main(int argc, char **argv)
 {
+  dyno_report_lost_mappings();
   if (argc < 2) {
     print_help(stderr);
     return DYNO_EXIT_USAGE;

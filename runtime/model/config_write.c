@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "runtime/model/config_fields.h"
+#include "runtime/model/json_file.h"
 #include "runtime/model/model_writer.h"
 #include "runtime/model/safetensors_writer.h"
 
@@ -70,22 +71,24 @@ void dyno_config_write_gguf(dyno_gguf_writer *writer, const dyno_model_config *c
 static json_t *common_json(const dyno_model_config *config)
 {
   return json_pack(
-      "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "num_hidden_layers",
+      "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "num_hidden_layers",
       (json_int_t)config->layers, "vocab_size", (json_int_t)config->vocab, "hidden_size",
       (json_int_t)config->d_model, "intermediate_size", (json_int_t)config->d_ff, "head_dim",
       (json_int_t)config->head_dim, "num_attention_heads", (json_int_t)config->heads,
       "num_key_value_heads", (json_int_t)config->kv_heads, "experts_per_token",
       (json_int_t)config->experts_per_token, "sliding_window", (json_int_t)config->window,
-      "swiglu_limit", (double)config->swiglu_limit, "rope_theta", (double)config->rope_theta);
+      "swiglu_limit", dyno_json_float(config->swiglu_limit), "rope_theta",
+      dyno_json_float(config->rope_theta));
 }
 
 static json_t *openai_json(const dyno_model_config *config)
 {
-  return json_pack("{s:I, s:I, s:f, s:f, s:f, s:f}", "num_experts", (json_int_t)config->experts,
+  return json_pack("{s:I, s:I, s:o, s:o, s:o, s:o}", "num_experts", (json_int_t)config->experts,
                    "initial_context_length", (json_int_t)config->rope_original_context,
-                   "rope_scaling_factor", (double)config->rope_factor, "rope_ntk_alpha",
-                   (double)config->rope_beta_slow, "rope_ntk_beta", (double)config->rope_beta_fast,
-                   "rms_norm_eps", (double)config->rms_epsilon);
+                   "rope_scaling_factor", dyno_json_float(config->rope_factor), "rope_ntk_alpha",
+                   dyno_json_float(config->rope_beta_slow), "rope_ntk_beta",
+                   dyno_json_float(config->rope_beta_fast), "rms_norm_eps",
+                   dyno_json_float(config->rms_epsilon));
 }
 
 static json_t *hugging_face_json(const dyno_model_config *config)
@@ -94,31 +97,45 @@ static json_t *hugging_face_json(const dyno_model_config *config)
   for (size_t i = 0; i < config->layers; i++)
     json_array_append_new(types,
                           json_string(config->slides[i] ? "sliding_attention" : "full_attention"));
-  json_t *rope =
-      json_pack("{s:s, s:f, s:f, s:f, s:I, s:b}", "rope_type", "yarn", "factor",
-                (double)config->rope_factor, "beta_fast", (double)config->rope_beta_fast,
-                "beta_slow", (double)config->rope_beta_slow, "original_max_position_embeddings",
-                (json_int_t)config->rope_original_context, "truncate", (int)config->rope_truncate);
+  json_t *rope = json_pack(
+      "{s:s, s:o, s:o, s:o, s:I, s:b}", "rope_type", "yarn", "factor",
+      dyno_json_float(config->rope_factor), "beta_fast", dyno_json_float(config->rope_beta_fast),
+      "beta_slow", dyno_json_float(config->rope_beta_slow), "original_max_position_embeddings",
+      (json_int_t)config->rope_original_context, "truncate", (int)config->rope_truncate);
   double usual = dyno_yarn_attention_factor((double)config->rope_factor, 1);
   if (rope != NULL && (float)usual != config->rope_attention_factor)
-    json_object_set_new(rope, "attention_factor", json_real((double)config->rope_attention_factor));
+    json_object_set_new(rope, "attention_factor", dyno_json_float(config->rope_attention_factor));
   return json_pack(
-      "{s:[s], s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:b, s:b, s:o, s:o}", "architectures",
+      "{s:[s], s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:o, s:b, s:b, s:o, s:o}", "architectures",
       "GptOssForCausalLM", "model_type", "gpt_oss", "hidden_act", "silu", "num_local_experts",
       (json_int_t)config->experts, "num_experts_per_tok", (json_int_t)config->experts_per_token,
       "max_position_embeddings", (json_int_t)config->context_length, "initial_context_length",
-      (json_int_t)config->rope_original_context, "rms_norm_eps", (double)config->rms_epsilon,
-      "swiglu_alpha", (double)config->swiglu_alpha, "attention_bias", 1, "tie_word_embeddings",
-      (int)config->tied_head, "layer_types", types, "rope_scaling", rope);
+      (json_int_t)config->rope_original_context, "rms_norm_eps",
+      dyno_json_float(config->rms_epsilon), "swiglu_alpha", dyno_json_float(config->swiglu_alpha),
+      "attention_bias", 1, "tie_word_embeddings", (int)config->tied_head, "layer_types", types,
+      "rope_scaling", rope);
+}
+
+/* As published: transformers needs it to know what the blocks are. */
+static json_t *mxfp4_json(void)
+{
+  return json_pack("{s:{s:s, s:[s, s, s, s]}}", "quantization_config", "quant_method", "mxfp4",
+                   "modules_to_not_convert", "model.layers.*.self_attn",
+                   "model.layers.*.mlp.router", "model.embed_tokens", "lm_head");
 }
 
 dyno_status dyno_config_write_json(const char *path, const dyno_model_config *config,
-                                   const dyno_dialect *dialect, dyno_error *error)
+                                   const dyno_dialect *dialect, bool mxfp4_experts,
+                                   dyno_error *error)
 {
+  bool openai = dialect == &dyno_dialect_openai;
   json_t *object = common_json(config);
-  json_t *more = dialect == &dyno_dialect_openai ? openai_json(config) : hugging_face_json(config);
-  bool good = object != NULL && more != NULL && json_object_update(object, more) == 0;
+  json_t *more = openai ? openai_json(config) : hugging_face_json(config);
+  json_t *mxfp4 = mxfp4_experts && !openai ? mxfp4_json() : json_object();
+  bool good = object != NULL && json_object_update(object, more) == 0 &&
+              json_object_update(object, mxfp4) == 0;
   json_decref(more);
+  json_decref(mxfp4);
   dyno_status status = good ? dyno_json_write(path, object, error)
                             : dyno_fail(error, DYNO_ERROR_MEMORY, "%s: out of memory", path);
   json_decref(object);

@@ -1,6 +1,8 @@
 #include "runtime/model/json_file.h"
 
 #include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/model/mapped_file.h"
@@ -100,4 +102,15 @@ dyno_status dyno_json_load(json_t **root, const char *path, size_t max_bytes, dy
                              path, 0, error);
   dyno_mapped_file_close(&file);
   return status;
+}
+
+json_t *dyno_json_float(float value)
+{
+  char text[32];
+  for (int digits = 6; digits <= DYNO_JSON_FLOAT_DIGITS; digits++) {
+    snprintf(text, sizeof text, "%.*g", digits, (double)value);
+    if (strtof(text, NULL) == value)
+      break;
+  }
+  return json_real(strtod(text, NULL));
 }

@@ -24,4 +24,9 @@ dyno_status dyno_json_parse(json_t **root, const char *text, size_t size, bool d
 /* Parses the file at path, of at most max_bytes. */
 dyno_status dyno_json_load(json_t **root, const char *path, size_t max_bytes, dyno_error *error);
 
+/* The shortest decimal number that is this float again, for json_dumps with
+ * JSON_REAL_PRECISION(DYNO_JSON_FLOAT_DIGITS). NULL when there is no memory, or it is no number. */
+#define DYNO_JSON_FLOAT_DIGITS 9
+json_t *dyno_json_float(float value);
+
 #endif

@@ -40,6 +40,7 @@ typedef struct plan {
   item *items;
   size_t item_count;
   size_t shard_count;
+  bool mxfp4; /* some experts are */
   dyno_error *error;
   /* While writing: */
   dyno_gguf_writer *gguf;
@@ -178,6 +179,7 @@ static dyno_status plan_items(plan *p)
     }
     shard += bytes;
     p->total += bytes;
+    p->mxfp4 = p->mxfp4 || p->items[i].parts[0].tensor.dtype == DYNO_MXFP4;
     p->items[i].shard = p->shard_count;
   }
   p->shard_count++;
@@ -457,7 +459,7 @@ static dyno_status write_safetensors(plan *p)
   if (status == DYNO_OK && p->shard_count > 1)
     status = write_index(p, index);
   if (status == DYNO_OK)
-    status = dyno_config_write_json(config, p->config, p->options->dialect, p->error);
+    status = dyno_config_write_json(config, p->config, p->options->dialect, p->mxfp4, p->error);
   free(config);
   free(index);
   return status;

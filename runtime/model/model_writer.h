@@ -47,7 +47,8 @@ dyno_status dyno_model_write(const char *path, const dyno_model_config *config,
 void dyno_config_write_gguf(dyno_gguf_writer *writer, const dyno_model_config *config,
                             const char *architecture);
 dyno_status dyno_config_write_json(const char *path, const dyno_model_config *config,
-                                   const dyno_dialect *dialect, dyno_error *error);
+                                   const dyno_dialect *dialect, bool mxfp4_experts,
+                                   dyno_error *error);
 
 /* USAGE, naming the field, when the dialect has no word for something in the configuration that
  * is not as its readers suppose. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "kernels/base/checked.h"
+#include "runtime/model/json_file.h"
 #include "runtime/model/tensor_stream.h"
 
 enum { ALIGNMENT = 8, LENGTH_BYTES = 8 };
@@ -145,7 +146,7 @@ dyno_status dyno_safetensors_writer_commit(dyno_safetensors_writer *writer, dyno
 
 dyno_status dyno_json_write(const char *path, const json_t *object, dyno_error *error)
 {
-  char *text = json_dumps(object, JSON_INDENT(2));
+  char *text = json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(DYNO_JSON_FLOAT_DIGITS));
   if (text == NULL)
     return dyno_fail(error, DYNO_ERROR_MEMORY, "%s: out of memory", path);
   dyno_tensor_stream stream;
