@@ -11,6 +11,7 @@ static const dyno_verb subverbs[] = {
     {"list", "show the variants, whether this CPU runs them, and which would be chosen",
      dyno_kernels_list},
     {"check", "prove the variants against the reference", dyno_kernels_check},
+    {"bench", "time the variants against each other and against the machine", dyno_kernels_bench},
 };
 enum { SUBVERB_COUNT = sizeof subverbs / sizeof *subverbs };
 
