@@ -11,7 +11,7 @@
 #include "harness/report/kernel_report.h"
 #include "kernels/base/atomic_file.h"
 
-enum { OPTION_COLD = 512, OPTION_WARM, OPTION_COUNTERS, OPTION_FORMAT, OPTION_OUTPUT };
+enum { OPTION_COLD = 512, OPTION_WARM, OPTION_COUNTERS, OPTION_FORMAT };
 
 enum { MOST_OUTPUTS = 8 };
 
@@ -29,7 +29,7 @@ static const struct argp_option option_list[] = {
     {"counters", OPTION_COUNTERS, NULL, 0,
      "Count instructions and cycles of a call, in samples of their own", 0},
     {"format", OPTION_FORMAT, "FORMAT", 0, "Print a table (the default), csv or json", 0},
-    {"output", OPTION_OUTPUT, "FILE", 0,
+    {"output", 'o', "FILE", 0,
      "Write FILE too, in the format that its name ends in (.txt, .csv, .json) or else that of "
      "--format; may be repeated",
      0},
@@ -62,7 +62,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     if (options->format == DYNO_REPORT_FORMAT_COUNT)
       argp_error(state, "--format=%s: there are table, csv and json", argument);
     return 0;
-  case OPTION_OUTPUT:
+  case 'o':
     if (options->output_count == MOST_OUTPUTS)
       argp_error(state, "--output: at most %d files", MOST_OUTPUTS);
     options->outputs[options->output_count++] = argument;

@@ -11,6 +11,7 @@ static const dyno_verb verbs[] = {
     {"inspect", "show what a model file holds", dyno_verb_inspect},
     {"kernels", "list, check and benchmark the kernel variants", dyno_verb_kernels},
     {"logits", "print the most likely next tokens", dyno_verb_logits},
+    {"tune", "measure the kernel variants and write what to choose by", dyno_verb_tune},
 };
 enum { VERB_COUNT = sizeof verbs / sizeof *verbs };
 

@@ -6,10 +6,13 @@
 
 #include "kernels/base/suggest.h"
 
+/* No short ones: -o is for output wherever there is any. */
+enum { OPTION_FAMILY = 2048, OPTION_OP };
+
 static const struct argp_option option_list[] = {
-    {"family", 'f', "FAMILY", 0,
+    {"family", OPTION_FAMILY, "FAMILY", 0,
      "Only variants of this family: matmul, attention, quantize, elementwise, sampling", 0},
-    {"op", 'o', "OP", 0, "Only variants of this op: matmul, attention, rmsnorm, ...", 0},
+    {"op", OPTION_OP, "OP", 0, "Only variants of this op: matmul, attention, rmsnorm, ...", 0},
     {0},
 };
 
@@ -39,10 +42,10 @@ static void set_op(dyno_variant_filter *filter, const char *name, struct argp_st
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
   switch (key) {
-  case 'f':
+  case OPTION_FAMILY:
     set_family(state->input, argument, state);
     return 0;
-  case 'o':
+  case OPTION_OP:
     set_op(state->input, argument, state);
     return 0;
   default:
