@@ -7,6 +7,8 @@
 #include "runtime/cache/kv.h"
 #include "runtime/forward/forward.h"
 #include "runtime/model/model.h"
+#include "runtime/model/reference.h"
+#include "runtime/text/model_tokenizer.h"
 #include "runtime/threads/pool.h"
 #include "runtime/threads/topology.h"
 
@@ -24,6 +26,7 @@ struct dyno_sequence {
   dyno_kv kv;
   dyno_workspace workspace;
   float *logits; /* [vocab] */
+  bool answered; /* logits are those that follow the last token */
   size_t length;
 };
 
@@ -35,6 +38,16 @@ static dyno_status choose_threads(unsigned *threads, dyno_error *error)
   dyno_status status = dyno_topology_detect(&topology, error);
   if (status == DYNO_OK)
     *threads = dyno_topology_threads(&topology);
+  return status;
+}
+
+static dyno_status open_checkpoint(dyno_engine *engine, const char *reference, dyno_error *error)
+{
+  char *path = NULL;
+  dyno_status status = dyno_model_resolve(&path, reference, error);
+  if (status == DYNO_OK)
+    status = dyno_checkpoint_open(&engine->checkpoint, path, error);
+  free(path);
   return status;
 }
 
@@ -58,7 +71,7 @@ static dyno_status open_parts(dyno_engine *engine, const dyno_engine_options *op
   if (status == DYNO_OK)
     status = dyno_pool_open(&engine->pool, registry.threads, error);
   if (status == DYNO_OK)
-    status = dyno_checkpoint_open(&engine->checkpoint, options->model, error);
+    status = open_checkpoint(engine, options->model, error);
   if (status == DYNO_OK)
     status = dyno_model_load(&engine->model, engine->checkpoint, engine->registry, engine->pool,
                              &model, error);
@@ -115,6 +128,12 @@ const char *dyno_engine_model_path(const dyno_engine *engine)
 const char *dyno_engine_dialect(const dyno_engine *engine)
 {
   return dyno_checkpoint_dialect(engine->checkpoint);
+}
+
+dyno_status dyno_engine_tokenizer(dyno_tokenizer **tokenizer, const dyno_engine *engine,
+                                  dyno_error *error)
+{
+  return dyno_tokenizer_open_checkpoint(tokenizer, engine->checkpoint, error);
 }
 
 uint64_t dyno_engine_packed_bytes(const dyno_engine *engine)
@@ -206,6 +225,18 @@ void dyno_sequence_close(dyno_sequence **sequence)
 void dyno_sequence_clear(dyno_sequence *sequence)
 {
   sequence->length = 0;
+  sequence->answered = false;
+}
+
+bool dyno_sequence_truncate(dyno_sequence *sequence, size_t length)
+{
+  size_t window = sequence->engine->model.config->window;
+  size_t oldest = length >= window ? length - window + 1 : 0;
+  if (length > sequence->length || oldest < dyno_kv_oldest(&sequence->kv, sequence->length))
+    return false;
+  sequence->answered = sequence->answered && length == sequence->length;
+  sequence->length = length;
+  return true;
 }
 
 static dyno_status check_tokens(const dyno_sequence *sequence, const int32_t *tokens, size_t count,
@@ -255,6 +286,7 @@ dyno_status dyno_sequence_append(dyno_sequence *sequence, const int32_t *tokens,
                           m - 1, 1);
     sequence->length += m;
   }
+  sequence->answered = sequence->answered || count > 0;
   return DYNO_OK;
 }
 
@@ -263,9 +295,14 @@ size_t dyno_sequence_length(const dyno_sequence *sequence)
   return sequence->length;
 }
 
+size_t dyno_sequence_capacity(const dyno_sequence *sequence)
+{
+  return sequence->kv.capacity;
+}
+
 const float *dyno_sequence_logits(const dyno_sequence *sequence)
 {
-  return sequence->length > 0 ? sequence->logits : NULL;
+  return sequence->answered ? sequence->logits : NULL;
 }
 
 uint64_t dyno_sequence_kv_bytes(const dyno_sequence *sequence)

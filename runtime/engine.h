@@ -53,6 +53,12 @@ unsigned dyno_engine_threads(const dyno_engine *engine);
 const char *dyno_engine_model_path(const dyno_engine *engine);
 const char *dyno_engine_dialect(const dyno_engine *engine);
 
+/* Makes the tokenizer that the model brings along (text/tokenizer.h), to be freed by the caller;
+ * NOT_FOUND when it brings none. */
+struct dyno_tokenizer;
+dyno_status dyno_engine_tokenizer(struct dyno_tokenizer **tokenizer, const dyno_engine *engine,
+                                  dyno_error *error);
+
 /* Bytes of weights: in memory of our own, and in the model's file. */
 uint64_t dyno_engine_packed_bytes(const dyno_engine *engine);
 uint64_t dyno_engine_file_bytes(const dyno_engine *engine);
@@ -73,6 +79,12 @@ void dyno_sequence_close(dyno_sequence **sequence);
 /* Forgets all tokens and keeps the memory. */
 void dyno_sequence_clear(dyno_sequence *sequence);
 
+/* Forgets the tokens from length on, so that others can follow the first ones. False, and nothing
+ * is changed, when length exceeds the sequence or lies so far back that a sliding layer has
+ * overwritten what the next token would see; a few hundred tokens are always possible. There are
+ * no logits until the next append. */
+bool dyno_sequence_truncate(dyno_sequence *sequence, size_t length);
+
 /* Called with the logits [vocab] that follow the token at position; they are gone when it
  * returns. */
 typedef void dyno_logits_visit(void *context, size_t position, const float *logits);
@@ -83,11 +95,12 @@ typedef void dyno_logits_visit(void *context, size_t position, const float *logi
 dyno_status dyno_sequence_append(dyno_sequence *sequence, const int32_t *tokens, size_t count,
                                  dyno_logits_visit *visit, void *context, dyno_error *error);
 
-/* Tokens so far. */
+/* Tokens so far, and at most. */
 size_t dyno_sequence_length(const dyno_sequence *sequence);
+size_t dyno_sequence_capacity(const dyno_sequence *sequence);
 
-/* The logits [vocab] that follow the last token; NULL before the first. Valid until the next
- * call. */
+/* The logits [vocab] that follow the last token; NULL before the first, and after a truncation.
+ * Valid until the next call. */
 const float *dyno_sequence_logits(const dyno_sequence *sequence);
 
 /* Bytes of keys and values held. */

@@ -17,6 +17,17 @@ const volatile sig_atomic_t *dyno_catch_interrupts(void)
   return &caught;
 }
 
+bool dyno_interrupted(void)
+{
+  return caught != 0;
+}
+
+void dyno_forget_interrupt(void)
+{
+  caught = 0;
+  dyno_catch_interrupts();
+}
+
 int dyno_interrupt_exit_code(void)
 {
   return caught == 0 ? 0 : 128 + caught;

@@ -8,6 +8,7 @@
 #include "runtime/model/mapped_file.h"
 
 static const dyno_verb verbs[] = {
+    {"run", "answer a question, continue a text, or chat", dyno_verb_run},
     {"inspect", "show what a model file holds", dyno_verb_inspect},
     {"kernels", "list, check and benchmark the kernel variants", dyno_verb_kernels},
     {"logits", "print the most likely next tokens", dyno_verb_logits},

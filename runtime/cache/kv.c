@@ -59,6 +59,17 @@ dyno_status dyno_kv_reserve(dyno_kv *kv, size_t tokens, dyno_error *error)
   return DYNO_OK;
 }
 
+size_t dyno_kv_oldest(const dyno_kv *kv, size_t length)
+{
+  size_t oldest = 0;
+  for (size_t i = 0; i < kv->layer_count; i++) {
+    size_t held = kv->layers[i].block_count * DYNO_KV_BLOCK_TOKENS;
+    if (length > held && length - held > oldest)
+      oldest = length - held;
+  }
+  return oldest;
+}
+
 void dyno_kv_close(dyno_kv *kv)
 {
   for (size_t i = 0; kv->layers != NULL && i < kv->layer_count; i++) {

@@ -35,6 +35,9 @@ dyno_status dyno_kv_open(dyno_kv *kv, const dyno_model_config *config, dyno_dtyp
 /* Allocates the blocks that positions [0, tokens) need. tokens <= capacity. MEMORY. */
 dyno_status dyno_kv_reserve(dyno_kv *kv, size_t tokens, dyno_error *error);
 
+/* The oldest position that every layer still holds when `length` tokens have been stored. */
+size_t dyno_kv_oldest(const dyno_kv *kv, size_t length);
+
 /* Frees and zeroes; a zeroed cache is fine. */
 void dyno_kv_close(dyno_kv *kv);
 

@@ -1,0 +1,158 @@
+#include "config.h"
+
+#include "harness/cli/generate.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "harness/cli/interrupt.h"
+#include "harness/measure/clock.h"
+#include "harness/report/table.h"
+#include "harness/report/units.h"
+
+/* The prompt goes in by portions of this size, so that Ctrl-C need not wait for all of it. */
+enum { PORTION = 256 };
+
+static dyno_status prefill(dyno_generation *generation, dyno_sequence *sequence,
+                           dyno_sampler *sampler, const int32_t *prompt, size_t count,
+                           dyno_error *error)
+{
+  uint64_t start = dyno_clock_ns();
+  for (size_t done = 0; done < count && !dyno_interrupted();) {
+    size_t portion = count - done < PORTION ? count - done : PORTION;
+    dyno_status status = dyno_sequence_append(sequence, prompt + done, portion, NULL, NULL, error);
+    if (status != DYNO_OK)
+      return status;
+    done += portion;
+    generation->prompt_tokens = done;
+  }
+  generation->prefill_ns = dyno_clock_ns() - start;
+  for (size_t i = 0; i < count; i++)
+    dyno_sampler_accept(sampler, prompt[i]);
+  return DYNO_OK;
+}
+
+/* One token from the logits that are there. */
+static dyno_status next_token(int32_t *id, dyno_tokens *answer, dyno_sequence *sequence,
+                              dyno_sampler *sampler, dyno_error *error)
+{
+  dyno_status status = dyno_sampler_choose(sampler, id, dyno_sequence_logits(sequence),
+                                           dyno_sequence_length(sequence), error);
+  if (status == DYNO_OK)
+    status = dyno_tokens_push(answer, *id, error);
+  if (status == DYNO_OK)
+    dyno_sampler_accept(sampler, *id);
+  return status;
+}
+
+dyno_status dyno_generate(dyno_generation *generation, dyno_tokens *answer, dyno_sequence *sequence,
+                          dyno_sampler *sampler, const int32_t *prompt, size_t count, size_t most,
+                          dyno_token_visit *visit, void *context, dyno_error *error)
+{
+  *generation = (dyno_generation){0};
+  uint64_t start = dyno_clock_ns(), first = 0;
+  dyno_status status = prefill(generation, sequence, sampler, prompt, count, error);
+  while (status == DYNO_OK && generation->answer_tokens < most && !dyno_interrupted()) {
+    int32_t id;
+    status = next_token(&id, answer, sequence, sampler, error);
+    if (status != DYNO_OK)
+      break;
+    uint64_t now = dyno_clock_ns();
+    if (generation->answer_tokens++ == 0)
+      first = now;
+    generation->decode_ns = now - first;
+    if (!visit(context, id) || generation->answer_tokens == most ||
+        dyno_sequence_length(sequence) == dyno_sequence_capacity(sequence))
+      break;
+    status = dyno_sequence_append(sequence, &id, 1, NULL, NULL, error);
+  }
+  generation->first_token_ns = first != 0 ? first - start : 0;
+  generation->interrupted = dyno_interrupted();
+  return status;
+}
+
+/* A kernel and the purposes it was chosen for, as they are gathered. */
+typedef struct kernel_use {
+  const dyno_kernel *kernel;
+  size_t purposes;
+  char first[128]; /* purpose */
+  char reason[DYNO_REASON_TEXT];
+} kernel_use;
+
+enum { MOST_KERNELS = 64 };
+
+typedef struct kernel_uses {
+  kernel_use uses[MOST_KERNELS];
+  size_t count;
+} kernel_uses;
+
+static void add_use(void *context, const char *purpose, const dyno_choice *choice)
+{
+  kernel_uses *all = context;
+  for (size_t i = 0; i < all->count; i++)
+    if (all->uses[i].kernel == choice->kernel) {
+      all->uses[i].purposes++;
+      return;
+    }
+  if (all->count == MOST_KERNELS)
+    return;
+  kernel_use *use = &all->uses[all->count++];
+  *use = (kernel_use){.kernel = choice->kernel, .purposes = 1};
+  snprintf(use->first, sizeof use->first, "%s", purpose);
+  memcpy(use->reason, choice->reason, sizeof use->reason);
+}
+
+static void print_kernels(FILE *stream, const dyno_engine *engine)
+{
+  static const dyno_column columns[] = {
+      {"kernel", NULL, false}, {"uses", NULL, true}, {"first", NULL, false}, {"why", NULL, false}};
+  kernel_uses all = {0};
+  dyno_engine_for_each_choice(engine, add_use, &all);
+  dyno_table *table = dyno_table_new(columns, sizeof columns / sizeof *columns);
+  for (size_t i = 0; i < all.count; i++) {
+    dyno_table_cell(table, "%s", all.uses[i].kernel->name);
+    dyno_table_cell(table, "%zu", all.uses[i].purposes);
+    dyno_table_cell(table, "%s", all.uses[i].first);
+    dyno_table_cell(table, "%s", all.uses[i].reason);
+    dyno_table_end_row(table);
+  }
+  dyno_error error = {0};
+  if (dyno_table_print(table, stream, 0, &error) != DYNO_OK)
+    fprintf(stream, "%s\n", error.message);
+  dyno_table_free(&table);
+}
+
+static void print_phase(FILE *stream, const char *name, size_t tokens, size_t timed,
+                        uint64_t nanoseconds)
+{
+  char time[DYNO_UNIT_TEXT];
+  double seconds = (double)nanoseconds * 1e-9;
+  dyno_format_seconds(time, seconds);
+  fprintf(stream, "%-8s %6zu tokens  %10s", name, tokens, time);
+  if (timed > 0 && nanoseconds > 0)
+    fprintf(stream, "  %8.2f tokens/s", (double)timed / seconds);
+  fputc('\n', stream);
+}
+
+void dyno_print_generation(FILE *stream, const dyno_generation *generation,
+                           const dyno_engine *engine, const dyno_sequence *sequence)
+{
+  char first[DYNO_UNIT_TEXT], peak[DYNO_UNIT_TEXT], kv[DYNO_UNIT_TEXT], packed[DYNO_UNIT_TEXT],
+      file[DYNO_UNIT_TEXT];
+  struct rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  dyno_format_seconds(first, (double)generation->first_token_ns * 1e-9);
+  dyno_format_bytes(peak, (double)usage.ru_maxrss * 1024);
+  dyno_format_bytes(kv, (double)dyno_sequence_kv_bytes(sequence));
+  dyno_format_bytes(packed, (double)dyno_engine_packed_bytes(engine));
+  dyno_format_bytes(file, (double)dyno_engine_file_bytes(engine));
+  size_t answer = generation->answer_tokens;
+  print_phase(stream, "prefill", generation->prompt_tokens, generation->prompt_tokens,
+              generation->prefill_ns);
+  print_phase(stream, "decode", answer, answer > 0 ? answer - 1 : 0, generation->decode_ns);
+  fprintf(stream, "first token after %s; %u threads\n", first, dyno_engine_threads(engine));
+  fprintf(stream, "peak memory %s; model file %s, weights packed %s, keys and values %s\n", peak,
+          file, packed, kv);
+  print_kernels(stream, engine);
+}
