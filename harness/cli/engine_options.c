@@ -1,12 +1,15 @@
 #include "harness/cli/engine_options.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "harness/cli/model_path.h"
 #include "harness/report/progress.h"
 
 static const struct argp_option option_list[] = {
     {"model", 'm', "MODEL", 0,
-     "A GGUF file, a safetensors file or folder, a packed file, ollama:NAME:TAG or hf:OWNER/NAME",
+     "A GGUF file, a safetensors file or folder, a packed file, ollama:NAME:TAG, "
+     "hf:OWNER/NAME, or synth:SHAPE for random weights",
      0},
     {"precision", 'p' + 256, "WHICH", 0,
      "fast (activations in 8 bits where kernels take them so) or reference (F32 throughout)", 0},
@@ -58,7 +61,8 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     return 0;
   case ARGP_KEY_END:
     if (engine->model == NULL)
-      argp_error(state, "--model is missing: a file, a folder, ollama:NAME:TAG or hf:OWNER/NAME");
+      argp_error(state, "--model is missing: a file, a folder, ollama:NAME:TAG, hf:OWNER/NAME or "
+                        "synth:SHAPE");
     return 0;
   default:
     return ARGP_ERR_UNKNOWN;
@@ -97,11 +101,17 @@ dyno_status dyno_open_engine(dyno_engine **engine, const dyno_engine_arguments *
 {
   load_progress progress = {0};
   dyno_engine_options options = arguments->engine;
+  char *path;
+  dyno_status status = dyno_find_model(&path, options.model, error);
+  if (status != DYNO_OK)
+    return status;
+  options.model = path;
   options.registry = arguments->kernels.registry;
   options.progress = show_progress;
   options.progress_context = &progress;
-  dyno_status status = dyno_engine_open(engine, &options, error);
+  status = dyno_engine_open(engine, &options, error);
   if (progress.started)
     dyno_progress_clear(&progress.bar);
+  free(path);
   return status;
 }

@@ -7,12 +7,12 @@
 #include <unistd.h>
 
 #include "harness/cli/cli.h"
+#include "harness/cli/model_path.h"
 #include "harness/report/progress.h"
 #include "harness/report/table.h"
 #include "harness/report/units.h"
 #include "runtime/model/checkpoint.h"
 #include "runtime/model/json_file.h"
-#include "runtime/model/reference.h"
 
 static const char hash_meaning[] =
     "XXH3-128 of metadata, tensor table, file sizes and the first 4096 bytes of every tensor";
@@ -347,7 +347,7 @@ int dyno_verb_inspect(int argc, char **argv)
   char *path = NULL;
   dyno_checkpoint *checkpoint = NULL;
   dyno_error error = {0};
-  dyno_status status = dyno_model_resolve(&path, options.model, &error);
+  dyno_status status = dyno_find_model(&path, options.model, &error);
   if (status == DYNO_OK)
     status = dyno_checkpoint_open(&checkpoint, path, &error);
   if (status == DYNO_OK && options.check_weights)

@@ -9,10 +9,12 @@
 #include <sys/stat.h>
 
 #include "runtime/model/path.h"
+#include "runtime/synth/synth.h"
 
 const dyno_reference_scheme dyno_reference_schemes[] = {
     {"ollama:", "ollama:MODEL[:TAG]", dyno_resolve_ollama},
     {"hf:", "hf:OWNER/NAME[@REVISION][/FILE]", dyno_resolve_hugging_face},
+    {DYNO_SYNTH_PREFIX, "synth:SHAPE[:KEY=VALUE,...]", dyno_resolve_synth},
 };
 const size_t dyno_reference_scheme_count =
     sizeof dyno_reference_schemes / sizeof *dyno_reference_schemes;
@@ -75,7 +77,7 @@ static dyno_status resolve_path(char **path, const char *text, dyno_error *error
 {
   struct stat kind;
   if (stat(text, &kind) != 0) {
-    char schemes[160] = "";
+    char schemes[240] = "";
     for (size_t i = 0; i < dyno_reference_scheme_count; i++) {
       size_t length = strlen(schemes);
       snprintf(schemes + length, sizeof schemes - length, ", %s", dyno_reference_schemes[i].usage);

@@ -8,6 +8,7 @@
  *                              ~/.cache/huggingface/hub. A revision goes behind an @, a file or a
  *                              folder of the repository behind a slash:
  *                              hf:openai/gpt-oss-20b@main/original
+ *   synth:gpt-oss-20b          a model with random weights, made on its first use; synth/synth.h
  *
  * Nothing is fetched: what is not there is NOT_FOUND, with the command that fetches it. */
 #ifndef DYNO_RUNTIME_MODEL_REFERENCE_H
