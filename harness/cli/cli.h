@@ -33,6 +33,7 @@ int dyno_verb_logits(int argc, char **argv);
 int dyno_verb_run(int argc, char **argv);
 int dyno_verb_tune(int argc, char **argv);
 int dyno_verb_synth(int argc, char **argv);
+int dyno_verb_tokenize(int argc, char **argv);
 
 /* Prints "dyno: message" and returns the exit code that belongs to the status. */
 int dyno_report_error(const dyno_error *error);

@@ -14,6 +14,7 @@ static const dyno_verb verbs[] = {
     {"logits", "print the most likely next tokens", dyno_verb_logits},
     {"tune", "measure the kernel variants and write what to choose by", dyno_verb_tune},
     {"synth", "write a model with random weights", dyno_verb_synth},
+    {"tokenize", "turn text into tokens and back", dyno_verb_tokenize},
 };
 enum { VERB_COUNT = sizeof verbs / sizeof *verbs };
 

@@ -9,7 +9,8 @@
 
 /* Looks at the brackets and numbers only, before anything is allocated for them. Whatever else is
  * wrong, the parser finds. */
-static const char *scan(size_t *where, const char *text, size_t size, bool digits_only)
+static const char *scan(size_t *where, const char *text, size_t size, size_t max_nodes,
+                        bool digits_only)
 {
   size_t depth = 0, nodes = 0;
   bool in_string = false;
@@ -54,18 +55,18 @@ static const char *scan(size_t *where, const char *text, size_t size, bool digit
     default:
       break;
     }
-    if (nodes > DYNO_JSON_MAX_NODES)
-      return "has more than 524288 values";
+    if (nodes > max_nodes)
+      return "has more values than such a file needs";
   }
   return NULL;
 }
 
-dyno_status dyno_json_parse(json_t **root, const char *text, size_t size, bool digits_only,
-                            const char *origin, uint64_t offset, dyno_error *error)
+static dyno_status parse(json_t **root, const char *text, size_t size, size_t max_nodes,
+                         bool digits_only, const char *origin, uint64_t offset, dyno_error *error)
 {
   *root = NULL;
   size_t where = 0;
-  const char *problem = scan(&where, text, size, digits_only);
+  const char *problem = scan(&where, text, size, max_nodes, digits_only);
   if (problem != NULL)
     return dyno_fail(error, DYNO_ERROR_FORMAT, "%s: offset %" PRIu64 ": the JSON %s", origin,
                      offset + where, problem);
@@ -85,6 +86,18 @@ dyno_status dyno_json_parse(json_t **root, const char *text, size_t size, bool d
   }
   *root = parsed;
   return DYNO_OK;
+}
+
+dyno_status dyno_json_parse(json_t **root, const char *text, size_t size, bool digits_only,
+                            const char *origin, uint64_t offset, dyno_error *error)
+{
+  return parse(root, text, size, DYNO_JSON_MAX_NODES, digits_only, origin, offset, error);
+}
+
+dyno_status dyno_json_parse_large(json_t **root, const char *text, size_t size, size_t max_nodes,
+                                  const char *origin, dyno_error *error)
+{
+  return parse(root, text, size, max_nodes, false, origin, 0, error);
 }
 
 dyno_status dyno_json_load(json_t **root, const char *path, size_t max_bytes, dyno_error *error)

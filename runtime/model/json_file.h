@@ -21,6 +21,10 @@
 dyno_status dyno_json_parse(json_t **root, const char *text, size_t size, bool digits_only,
                             const char *origin, uint64_t offset, dyno_error *error);
 
+/* The same with another limit than DYNO_JSON_MAX_NODES, for files that are larger by nature. */
+dyno_status dyno_json_parse_large(json_t **root, const char *text, size_t size, size_t max_nodes,
+                                  const char *origin, dyno_error *error);
+
 /* Parses the file at path, of at most max_bytes. */
 dyno_status dyno_json_load(json_t **root, const char *path, size_t max_bytes, dyno_error *error);
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/model/json_file.h"
 #include "runtime/text/byte_level.h"
 #include "runtime/text/pretokenize.h"
 #include "runtime/text/vocabulary_internal.h"
@@ -238,15 +239,17 @@ static dyno_status add_root(dyno_vocabulary *v, json_t *root, dyno_error *error)
   return status;
 }
 
+/* o200k's merges are 1.4 million values. */
+enum { MOST_VALUES = 4 << 20 };
+
 dyno_status dyno_vocabulary_add_json(dyno_vocabulary *vocabulary, const char *text, size_t count,
                                      const char *name, dyno_error *error)
 {
-  json_error_t problem;
-  json_t *root = json_loadb(text, count, JSON_REJECT_DUPLICATES, &problem);
-  if (root == NULL)
-    return dyno_fail(error, DYNO_ERROR_FORMAT, "%s: line %d, column %d: %s", name, problem.line,
-                     problem.column, problem.text);
-  dyno_status status = add_root(vocabulary, root, error);
+  json_t *root;
+  dyno_status status = dyno_json_parse_large(&root, text, count, MOST_VALUES, name, error);
+  if (status != DYNO_OK)
+    return status;
+  status = add_root(vocabulary, root, error);
   json_decref(root);
   if (status != DYNO_OK)
     dyno_error_prepend(error, "%s", name);

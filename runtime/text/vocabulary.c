@@ -85,6 +85,18 @@ dyno_token_kind dyno_added_token_kind(const char *text, size_t count, bool speci
   return special || looks_special ? DYNO_TOKEN_SPECIAL : DYNO_TOKEN_ADDED;
 }
 
+/* "[PAD12]": Ollama fills the vocabulary up with these, as user-defined (convert/convert.go); as
+ * such they would be found in any text. */
+static bool is_padding(const char *text, size_t count)
+{
+  if (count < 6 || memcmp(text, "[PAD", 4) != 0 || text[count - 1] != ']')
+    return false;
+  for (size_t i = 4; i < count - 1; i++)
+    if (text[i] < '0' || text[i] > '9')
+      return false;
+  return true;
+}
+
 dyno_status dyno_vocabulary_add_gguf(dyno_vocabulary *v, int64_t id, const char *text, size_t count,
                                      int64_t type, dyno_error *error)
 {
@@ -102,7 +114,9 @@ dyno_status dyno_vocabulary_add_gguf(dyno_vocabulary *v, int64_t id, const char 
   case 3:
     return dyno_vocabulary_add(v, id, text, count, DYNO_TOKEN_SPECIAL, error);
   case 4:
-    return dyno_vocabulary_add(v, id, text, count, dyno_added_token_kind(text, count, false),
+    return dyno_vocabulary_add(v, id, text, count,
+                               is_padding(text, count) ? DYNO_TOKEN_UNUSED
+                                                       : dyno_added_token_kind(text, count, false),
                                error);
   case 5:
     return dyno_vocabulary_add(v, id, text, count, DYNO_TOKEN_UNUSED, error);

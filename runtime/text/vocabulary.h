@@ -44,7 +44,7 @@ dyno_status dyno_vocabulary_add(dyno_vocabulary *vocabulary, int64_t id, const c
  * byte-level BPE, are UNSUPPORTED). Normal tokens are spelled in GPT-2's byte alphabet
  * (byte_level.h), the others literally. User-defined tokens that look like <|this|> count as
  * control tokens, whatever the converter thought: a user's text must not be able to forge the
- * border of a message. */
+ * border of a message. User-defined ones like [PAD12] count as unused. */
 dyno_status dyno_vocabulary_add_gguf(dyno_vocabulary *vocabulary, int64_t id, const char *text,
                                      size_t count, int64_t type, dyno_error *error);
 

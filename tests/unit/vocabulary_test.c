@@ -178,13 +178,15 @@ Test(vocabulary, added_tokens_are_found_in_any_text)
             error.message);
   cr_assert(dyno_vocabulary_add_gguf(v, 259, "[PAD]", 5, 5, &error) == DYNO_OK, "%s",
             error.message);
+  cr_assert(dyno_vocabulary_add_gguf(v, 260, "[PAD7]", 6, 4, &error) == DYNO_OK, "%s",
+            error.message);
   dyno_tokenizer *tokenizer = NULL;
   cr_assert(dyno_tokenizer_create(&tokenizer, &v, &error) == DYNO_OK, "%s", error.message);
-  const char *text = "<think><|end|><think>ing[PAD]";
+  const char *text = "<think><|end|><think>ing[PAD][PAD7]";
   dyno_tokens tokens = {0};
   cr_assert(dyno_tokenizer_encode(tokenizer, &tokens, text, strlen(text), false, &error) == DYNO_OK,
             "%s", error.message);
-  cr_assert(tokens.count == 1 + 7 + 1 + 5, "%zu tokens", tokens.count);
+  cr_assert(tokens.count == 1 + 7 + 1 + 5 + 6, "%zu tokens", tokens.count);
   cr_assert(tokens.ids[0] == 256 && tokens.ids[8] == 258, "other tokens");
   dyno_tokens_free(&tokens);
   dyno_tokenizer_free(tokenizer);
