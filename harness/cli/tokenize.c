@@ -9,7 +9,7 @@
 
 #include "harness/cli/cli.h"
 #include "harness/cli/tokenize.h"
-#include "runtime/model/model_tokenizer.h"
+#include "runtime/text/model_tokenizer.h"
 #include "runtime/text/utf8.h"
 
 enum { OPTION_VOCAB = 256, OPTION_JSONL, OPTION_DECODE, OPTION_SPECIAL, OPTION_BENCH, OPTION_JSON };
@@ -296,7 +296,7 @@ int dyno_verb_tokenize(int argc, char **argv)
     return DYNO_EXIT_USAGE;
   dyno_status status = arguments.vocab != NULL
                            ? dyno_tokenizer_open_tiktoken(&tokenizer, arguments.vocab, &error)
-                           : dyno_model_tokenizer(&tokenizer, arguments.model, &error);
+                           : dyno_tokenizer_open_model(&tokenizer, arguments.model, &error);
   if (status == DYNO_OK && arguments.bench)
     status = dyno_tokenize_bench(tokenizer, &arguments, &error);
   else if (status == DYNO_OK && arguments.jsonl)

@@ -11,4 +11,9 @@
 dyno_status dyno_tokenizer_open_checkpoint(dyno_tokenizer **tokenizer,
                                            const dyno_checkpoint *checkpoint, dyno_error *error);
 
+/* Of what may be given as --model (reference.h), without looking at the weights: so also of a
+ * tokenizer.json, or of a folder that has nothing else. Errors likewise. */
+dyno_status dyno_tokenizer_open_model(dyno_tokenizer **tokenizer, const char *reference,
+                                      dyno_error *error);
+
 #endif

@@ -5,8 +5,8 @@
 #include <sys/stat.h>
 
 #include "runtime/model/gguf_writer.h"
-#include "runtime/model/model_tokenizer.h"
 #include "runtime/text/byte_level.h"
+#include "runtime/text/model_tokenizer.h"
 #include "runtime/text/utf8.h"
 #include "tests/unit/model_fixture.h"
 #include "tests/unit/text_data.h"
@@ -76,7 +76,7 @@ static dyno_tokenizer *open_model(const char *path)
 {
   dyno_tokenizer *tokenizer = NULL;
   dyno_error error = {0};
-  cr_assert(dyno_model_tokenizer(&tokenizer, path, &error) == DYNO_OK, "%s", error.message);
+  cr_assert(dyno_tokenizer_open_model(&tokenizer, path, &error) == DYNO_OK, "%s", error.message);
   return tokenizer;
 }
 
@@ -122,7 +122,7 @@ static void expect_error(const char *path, dyno_status wanted, const char *compl
 {
   dyno_tokenizer *tokenizer = NULL;
   dyno_error error = {0};
-  dyno_status status = dyno_model_tokenizer(&tokenizer, path, &error);
+  dyno_status status = dyno_tokenizer_open_model(&tokenizer, path, &error);
   cr_assert(status == wanted && tokenizer == NULL, "%s: status %d", path, (int)status);
   cr_assert(strstr(error.message, complaint) != NULL, "%s", error.message);
 }
