@@ -18,7 +18,7 @@ like 'and shows it' "$("$DYNO" kernels list --plugin "$plugin")" 'matmul_f32_f32
 ok 'check proves it' "$DYNO" kernels check --quick --plugin "$plugin" --kernel=n4__example
 like 'and says so' "$("$DYNO" kernels check --quick --plugin "$plugin" --kernel=n4__example)" \
   'matmul_f32_f32_n4__example .*ok'
-like 'bench measures it' "$("$DYNO" kernels bench --plugin "$plugin" --kernel=n4__example --rounds=1 \
+like 'bench measures it' "$("$DYNO" kernels bench --plugin "$plugin" --kernel=n4__example --rounds=3 \
   --problem='matmul weight=f32 activation=f32 m=1 n=64 k=64' 2>&1)" 'n4__example'
 
 exits 'a bare name is not searched for' 2 "$DYNO" kernels list --plugin example.so
