@@ -226,6 +226,15 @@ void dyno_check_find_twins(dyno_check_options *options, const dyno_registry *reg
     options->twin = NULL;
 }
 
+static bool is_empty(const dyno_problem *problem)
+{
+  bool headless =
+      (problem->op == DYNO_OP_ATTENTION || problem->op == DYNO_OP_ROPE) && problem->heads == 0;
+  bool tokenless = problem->op != DYNO_OP_QUANTIZE_WEIGHT && problem->m == 0;
+  return headless || tokenless || dyno_problem_rows(problem) == 0 || problem->k == 0 ||
+         (problem->op == DYNO_OP_STORE_KV && problem->kv_heads == 0);
+}
+
 static dyno_status find_problems(dyno_cases *cases, const dyno_kernel *kernel,
                                  const dyno_check_options *options, dyno_error *error)
 {
@@ -243,6 +252,8 @@ static dyno_status find_problems(dyno_cases *cases, const dyno_kernel *kernel,
   dyno_status status = dyno_problem_check(only, error);
   if (status != DYNO_OK)
     return status;
+  if (is_empty(only))
+    return dyno_fail(error, DYNO_ERROR_USAGE, "%s: there is nothing to compute", text);
   if (kernel->supports != NULL && !kernel->supports(only))
     return dyno_fail(error, DYNO_ERROR_USAGE, "%s: it does not support %s", kernel->name, text);
   return DYNO_OK;

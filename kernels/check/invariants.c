@@ -204,7 +204,8 @@ static void check_result(dyno_instance *instance)
   expect_initial(instance, DYNO_VIEW_FLUSH);
   expect_computed(instance, (run_extent){everything, everything});
   check_content(instance, DYNO_VIEW_FLUSH, "as a whole");
-  if (!is_defined(instance))
+  if (!is_defined(instance) ||
+      instance->kernels[DYNO_VIEW_REFERENCE] == instance->kernels[DYNO_VIEW_FLUSH])
     return;
   run_whole(instance, DYNO_VIEW_REFERENCE);
   for (size_t o = 0; o < instance->output_count; o++)
