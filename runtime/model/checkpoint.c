@@ -195,6 +195,12 @@ static bool find_row(dyno_file_tensor **tensor, dyno_file_tensor **scales, const
   return *tensor != NULL && (row->scales == NULL || *scales != NULL);
 }
 
+static bool is_folder(const char *path)
+{
+  struct stat kind;
+  return stat(path, &kind) == 0 && S_ISDIR(kind.st_mode);
+}
+
 /* All names a tensor may have, for the message that none is there. */
 static dyno_status missing(const search *in, dyno_tensor_role role, size_t layer)
 {
@@ -210,10 +216,11 @@ static dyno_status missing(const search *in, dyno_tensor_role role, size_t layer
         snprintf(names + length, sizeof names - length, "%s'%s'", length > 0 ? " or " : "", name);
     }
   }
-  return dyno_fail(in->error, DYNO_ERROR_FORMAT,
-                   "%s: tensor %s is missing; if this is one part of a model in several files, "
-                   "give their folder",
-                   in->checkpoint->path, names);
+  bool lone = in->checkpoint->table.container == DYNO_CONTAINER_SAFETENSORS &&
+              !is_folder(in->checkpoint->path);
+  return dyno_fail(
+      in->error, DYNO_ERROR_FORMAT, "%s: tensor %s is missing%s", in->checkpoint->path, names,
+      lone ? "; if this is one part of a model in several files, give their folder" : "");
 }
 
 static dyno_status resolve(search *in, dyno_tensor_role role, size_t layer)
@@ -334,8 +341,7 @@ static dyno_status find_sources(dyno_checkpoint *checkpoint, dyno_error *error)
 /* The folder the weights are in. To be freed. */
 static char *folder_of(const char *path)
 {
-  struct stat kind;
-  if (stat(path, &kind) == 0 && S_ISDIR(kind.st_mode))
+  if (is_folder(path))
     return strdup(path);
   const char *slash = strrchr(path, '/');
   return slash == NULL ? strdup(".") : strndup(path, (size_t)(slash - path) + 1);

@@ -96,7 +96,7 @@ static int report(uint64_t address)
 static void handle(int number, siginfo_t *info, void *context)
 {
   (void)context;
-  if (report((uint64_t)(uintptr_t)info->si_addr))
+  if (info->si_code == BUS_ADRERR && report((uint64_t)(uintptr_t)info->si_addr))
     _exit(1);
   /* Not a mapped file: let it be the crash it is, when the instruction is run again. */
   signal(number, SIG_DFL);

@@ -125,9 +125,10 @@ static dyno_status check_metadata(const json_t *metadata, const char *path, dyno
                           "%s: offset 8: header: __metadata__ is no object of strings", path);
 }
 
+/* One more than needed, so that there is an array even for no tensors. */
 static bool make_room(dyno_safetensors *tensors, size_t more)
 {
-  size_t needed = tensors->tensor_count + more;
+  size_t needed = tensors->tensor_count + more + 1;
   if (needed <= tensors->tensor_capacity)
     return true;
   dyno_safetensors_tensor *longer = realloc(tensors->tensors, needed * sizeof *longer);
