@@ -33,5 +33,5 @@ static const dyno_panel16_step steps[] = {
 
 void dyno_matmul_mxfp4_a8_m16n16__avx512vnni(const dyno_matmul_args *args, size_t row0, size_t row1)
 {
-  dyno_panel16_matmul(args, row0, row1, &shape, steps);
+  dyno_panel16_matmul_a8(args, row0, row1, &shape, steps);
 }

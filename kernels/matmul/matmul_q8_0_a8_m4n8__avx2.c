@@ -42,5 +42,5 @@ static const dyno_panel16_step steps[] = {{4, run_4}, {2, run_2}, {1, run_1}};
 
 void dyno_matmul_q8_0_a8_m4n8__avx2(const dyno_matmul_args *args, size_t row0, size_t row1)
 {
-  dyno_panel16_matmul(args, row0, row1, &shape, steps);
+  dyno_panel16_matmul_a8(args, row0, row1, &shape, steps);
 }

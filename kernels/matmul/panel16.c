@@ -13,9 +13,9 @@ static size_t smaller(size_t a, size_t b)
 
 /* Rows [begin, end) of one group times all of its tokens. */
 static void run_resident(const dyno_matmul_args *args, const dyno_matmul_walk *walk, size_t begin,
-                         size_t end, size_t panel_bytes, const dyno_panel16_step *steps)
+                         size_t end, size_t panel_bytes, size_t activation_stride,
+                         const dyno_panel16_step *steps)
 {
-  size_t row_bytes = dyno_a8_row_bytes(args->k);
   const dyno_panel16_step *step = steps;
   for (size_t token = walk->token_begin; token < walk->token_end; token += step->tokens) {
     while (step->tokens > walk->token_end - token)
@@ -25,8 +25,8 @@ static void run_resident(const dyno_matmul_args *args, const dyno_matmul_walk *w
           .output = args->output + token * args->output_stride + row,
           .output_stride = args->output_stride,
           .panel = (const uint8_t *)walk->weight + row / DYNO_PANEL16_ROWS * panel_bytes,
-          .activation = (const uint8_t *)args->activation + token * row_bytes,
-          .activation_stride = row_bytes,
+          .activation = (const uint8_t *)args->activation + token * activation_stride,
+          .activation_stride = activation_stride,
           .bias = walk->bias == NULL ? NULL : walk->bias + row,
           .rows = smaller(DYNO_PANEL16_ROWS, end - row),
           .k = args->k,
@@ -36,14 +36,14 @@ static void run_resident(const dyno_matmul_args *args, const dyno_matmul_walk *w
   }
 }
 
-void dyno_panel16_matmul(const dyno_matmul_args *args, size_t row0, size_t row1,
-                         const dyno_panel16_shape *shape, const dyno_panel16_step *steps)
+void dyno_panel16_matmul(const dyno_matmul_args *args, size_t row0, size_t row1, size_t panel_bytes,
+                         size_t activation_stride, const dyno_panel16_step *steps)
 {
-  size_t panel_bytes = dyno_panel16_bytes(shape, args->k);
   size_t panels = panel_bytes == 0 ? 1 : RESIDENT_BYTES / panel_bytes;
   size_t resident_rows = DYNO_PANEL16_ROWS * (panels == 0 ? 1 : panels);
   dyno_matmul_walk walk = {.row = row0, .row_end = row1};
   while (dyno_matmul_next(&walk, args))
     for (size_t row = walk.begin; row < walk.end; row += resident_rows)
-      run_resident(args, &walk, row, smaller(row + resident_rows, walk.end), panel_bytes, steps);
+      run_resident(args, &walk, row, smaller(row + resident_rows, walk.end), panel_bytes,
+                   activation_stride, steps);
 }

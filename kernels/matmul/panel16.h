@@ -1,10 +1,11 @@
-/* Panels of 16 rows: the packed layouts of the 32-element block formats, and the walk over them
- * that the SIMD variants share.
+/* Panels of 16 rows: packed layouts, and the walk over them that the SIMD variants share.
  *
  * A panel holds 16 consecutive rows of one matrix, so that a vector lane is a row; the last panel
- * is padded with rows of zeros. A panel is one sequential stream of groups of blocks: first the
- * quants of each block, then one 64-byte line with the scales of the whole group. The last group
- * holds only the blocks that there are, and a whole line of scales.
+ * is padded with rows of zeros. A panel is one sequential stream.
+ *
+ * Formats of 32-element blocks come in groups of blocks: first the quants of each block, then one
+ * 64-byte line with the scales of the whole group. The last group holds only the blocks that there
+ * are, and a whole line of scales.
  *
  *   format  blocks in a group  quants of a block
  *   mxfp4   4                  256 bytes: 4 vectors of 64, dword r of vector j being the bytes
@@ -15,7 +16,11 @@
  *
  * Scales of mxfp4: byte 4r + j is the exponent of block j in row r. Scales of the others: half
  * 16j + r is the scale of block j in row r. Padding: zero quants (128 in q8_0); exponent 127
- * (that is 1.0, so that no padding row computes with subnormals); scale 0. */
+ * (that is 1.0, so that no padding row computes with subnormals); scale 0.
+ *
+ * bf16 has no blocks: a panel is a line of 64 bytes for every two columns, dword r being columns
+ * 2i and 2i + 1 of row r (the pairs that vdpbf16ps takes). A last odd column is paired with a
+ * zero. */
 #ifndef DYNO_KERNELS_MATMUL_PANEL16_H
 #define DYNO_KERNELS_MATMUL_PANEL16_H
 
@@ -45,8 +50,9 @@ typedef struct dyno_panel16_shape {
 extern const dyno_layout dyno_layout_mxfp4_panel16;
 extern const dyno_layout dyno_layout_q4_0_panel16;
 extern const dyno_layout dyno_layout_q8_0_panel16;
+extern const dyno_layout dyno_layout_bf16_panel16;
 
-/* Bytes of a panel of k columns: a multiple of 64. */
+/* Bytes of a panel of k columns, of a block format: a multiple of 64. */
 static inline size_t dyno_panel16_bytes(const dyno_panel16_shape *shape, size_t k)
 {
   size_t blocks = k / DYNO_PANEL16_BLOCK;
@@ -66,7 +72,8 @@ typedef struct dyno_panel16_tile {
   size_t k;
 } dyno_panel16_tile;
 
-/* A walk over the blocks of a tile, in the panel and in the tokens' rows at once. */
+/* A walk over the blocks of a tile of a block format times A8, in the panel and in the tokens' rows
+ * at once. */
 typedef struct dyno_panel16_blocks {
   size_t left; /* blocks from the one at hand */
   dyno_panel16_shape shape;
@@ -143,9 +150,19 @@ typedef struct dyno_panel16_step {
   void (*run)(const dyno_panel16_tile *tile);
 } dyno_panel16_step;
 
-/* Runs rows [row0, row1) of a matmul over packed panels, cut into tiles. steps: most tokens first;
- * the last has one token and ends the list. */
-void dyno_panel16_matmul(const dyno_matmul_args *args, size_t row0, size_t row1,
-                         const dyno_panel16_shape *shape, const dyno_panel16_step *steps);
+/* Runs rows [row0, row1) of a matmul over packed panels, cut into tiles. activation_stride: bytes
+ * from one token to the next. steps: most tokens first; the last has one token and ends the
+ * list. */
+void dyno_panel16_matmul(const dyno_matmul_args *args, size_t row0, size_t row1, size_t panel_bytes,
+                         size_t activation_stride, const dyno_panel16_step *steps);
+
+/* The same for A8 activations and a block format. */
+static inline void dyno_panel16_matmul_a8(const dyno_matmul_args *args, size_t row0, size_t row1,
+                                          const dyno_panel16_shape *shape,
+                                          const dyno_panel16_step *steps)
+{
+  dyno_panel16_matmul(args, row0, row1, dyno_panel16_bytes(shape, args->k),
+                      dyno_a8_row_bytes(args->k), steps);
+}
 
 #endif

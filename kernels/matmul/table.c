@@ -473,6 +473,28 @@ static const dyno_kernel kernels[] = {
         .tolerance = DYNO_TOLERANCE_F32,
         .run.matmul = dyno_matmul_mxfp4_f32_m16n1__avx512,
     },
+    {
+        .name = "matmul_bf16_f32_m6n8__avx2",
+        .op = DYNO_OP_MATMUL,
+        .weight = DYNO_BF16,
+        .activation = DYNO_F32,
+        .isa = DYNO_ISA_AVX2,
+        .rank = 20,
+        .tolerance = DYNO_TOLERANCE_F32,
+        .layout = &dyno_layout_bf16_panel16,
+        .run.matmul = dyno_matmul_bf16_f32_m6n8__avx2,
+    },
+    {
+        .name = "matmul_bf16_f32_m12n16__avx512",
+        .op = DYNO_OP_MATMUL,
+        .weight = DYNO_BF16,
+        .activation = DYNO_F32,
+        .isa = DYNO_ISA_AVX512,
+        .rank = 20,
+        .tolerance = DYNO_TOLERANCE_F32,
+        .layout = &dyno_layout_bf16_panel16,
+        .run.matmul = dyno_matmul_bf16_f32_m12n16__avx512,
+    },
 #endif
 };
 
