@@ -1,6 +1,7 @@
 /* Weights of any block format in rows times float activations: a stretch of a row is decoded to
  * floats and multiplied while it is in the level-1 cache. */
 #include "kernels/base/vector_avx512.h"
+#include "kernels/matmul/decode.h"
 #include "kernels/matmul/matmul.h"
 #include "kernels/matmul/rows.h"
 
@@ -30,7 +31,7 @@ DYNO_ALWAYS_INLINE void run_tile(const dyno_rows_tile *tile, size_t tokens)
   const uint8_t *row = tile->weight;
   for (size_t i = 0; i < tile->k; i += STRETCH) {
     size_t count = tile->k - i < STRETCH ? tile->k - i : STRETCH;
-    dyno_row_to_float(values, row, tile->format, count);
+    dyno_decode__avx2(values, row, tile->format, count);
     row += dyno_row_bytes(tile->format, count);
     multiply_stretch(sums, values, tile->activation + i, count, tile->k, tokens);
   }
