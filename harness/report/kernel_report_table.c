@@ -184,7 +184,7 @@ static void print_conditions(const dyno_kernel_report *report, FILE *stream)
     if (isnan(huge))
       fputs("; huge pages: n/a\n", stream);
     else
-      fprintf(stream, "; at least %.0f %% on huge pages\n", floor(huge * 100));
+      fprintf(stream, "; %.0f %% or more on huge pages\n", floor(huge * 100));
   }
 }
 
