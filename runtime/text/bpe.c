@@ -76,15 +76,17 @@ static size_t heap_room(size_t count)
   return 3 * count;
 }
 
+/* Four children, not two: half the levels, and the children share a cache line. */
+enum { CHILDREN = 4 };
+
 static void sift_down(uint64_t *heap, size_t count, size_t at)
 {
   uint64_t item = heap[at];
-  for (;;) {
-    size_t child = 2 * at + 1;
-    if (child >= count)
-      break;
-    if (child + 1 < count && heap[child + 1] < heap[child])
-      child++;
+  for (size_t child; (child = CHILDREN * at + 1) < count;) {
+    size_t end = count - child < CHILDREN ? count : child + CHILDREN;
+    for (size_t other = child + 1; other < end; other++)
+      if (heap[other] < heap[child])
+        child = other;
     if (item <= heap[child])
       break;
     heap[at] = heap[child];
@@ -105,9 +107,9 @@ static uint64_t heap_pop(merger *m)
 static void heap_push(merger *m, uint64_t item)
 {
   size_t at = m->heap_count++;
-  while (at > 0 && item < m->heap[(at - 1) / 2]) {
-    m->heap[at] = m->heap[(at - 1) / 2];
-    at = (at - 1) / 2;
+  while (at > 0 && item < m->heap[(at - 1) / CHILDREN]) {
+    m->heap[at] = m->heap[(at - 1) / CHILDREN];
+    at = (at - 1) / CHILDREN;
   }
   m->heap[at] = item;
 }
@@ -131,7 +133,7 @@ static void merge_all(merger *m)
   for (uint32_t i = 0; i < m->count; i++)
     if (rank_pair(m, i) != NONE)
       m->heap[m->heap_count++] = (uint64_t)m->rank[i] << 32 | i;
-  for (size_t i = m->heap_count / 2; i-- > 0;)
+  for (size_t i = (m->heap_count + CHILDREN - 2) / CHILDREN; i-- > 0;)
     sift_down(m->heap, m->heap_count, i);
 
   while (m->heap_count > 0) {

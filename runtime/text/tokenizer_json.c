@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "runtime/model/json_file.h"
+#include "runtime/model/span.h"
 #include "runtime/text/byte_level.h"
 #include "runtime/text/pretokenize.h"
 #include "runtime/text/vocabulary_internal.h"
@@ -127,7 +128,8 @@ static dyno_status add_vocab(dyno_vocabulary *v, json_t *vocab, dyno_error *erro
       status =
           dyno_vocabulary_add(v, json_integer_value(id), bytes, count, DYNO_TOKEN_NORMAL, error);
     if (status != DYNO_OK) {
-      dyno_error_prepend(error, "model.vocab: \"%.80s\"", text);
+      char quoted[DYNO_QUOTED_TEXT];
+      dyno_error_prepend(error, "model.vocab: '%s'", dyno_span_quote(quoted, dyno_span_of(text)));
       return status;
     }
   }
