@@ -1,106 +1,90 @@
 #include "runtime/forward/ops.h"
 
-/* What a task needs: a kernel, its arguments and how to split their rows. */
+#include <assert.h>
+
+/* Ops whose rows are all alike: any contiguous share of them is a task. */
 typedef struct row_job {
   const dyno_kernel *kernel;
   const void *args;
   size_t rows;
 } row_job;
 
-/* Less work than this is done by the caller alone: waking the others would take longer. */
-enum { SMALLEST_SHARED_WORK = 16384 };
-
-static void run_rows(dyno_pool *pool, dyno_pool_task *task, const row_job *job, size_t elements)
+static void call_kernel(const dyno_kernel *kernel, const void *args, size_t begin, size_t end)
 {
-  if (elements < SMALLEST_SHARED_WORK || job->rows < 2)
-    task((void *)(uintptr_t)job, 0, 1);
-  else
-    dyno_pool_run(pool, task, (void *)(uintptr_t)job);
+  switch (kernel->op) {
+  case DYNO_OP_QUANTIZE_ACTIVATION:
+    kernel->run.quantize_activation(args, begin, end);
+    break;
+  case DYNO_OP_STORE_KV:
+    kernel->run.store_kv(args, begin, end);
+    break;
+  case DYNO_OP_RMSNORM:
+    kernel->run.rmsnorm(args, begin, end);
+    break;
+  case DYNO_OP_ROPE:
+    kernel->run.rope(args, begin, end);
+    break;
+  case DYNO_OP_SWIGLU:
+    kernel->run.swiglu(args, begin, end);
+    break;
+  case DYNO_OP_ROUTER:
+    kernel->run.router(args, begin, end);
+    break;
+  default:
+    assert(!"an op of rows");
+  }
 }
 
-static void quantize_activation_task(void *context, unsigned thread, unsigned threads)
+static void row_task(void *context, unsigned thread, unsigned threads)
 {
   const row_job *job = context;
   size_t begin, end;
   dyno_partition(&begin, &end, job->rows, 1, thread, threads);
-  job->kernel->run.quantize_activation(job->args, begin, end);
+  call_kernel(job->kernel, job->args, begin, end);
+}
+
+/* Less work than this is done by the caller alone: waking the others would take longer. */
+enum { SMALLEST_SHARED_WORK = 16384 };
+
+static void run_rows(dyno_pool *pool, const dyno_kernel *kernel, const void *args, size_t rows,
+                     size_t elements)
+{
+  row_job job = {kernel, args, rows};
+  if (elements < SMALLEST_SHARED_WORK || rows < 2)
+    row_task(&job, 0, 1);
+  else
+    dyno_pool_run(pool, row_task, &job);
 }
 
 void dyno_run_quantize_activation(dyno_pool *pool, const dyno_kernel *kernel,
                                   const dyno_quantize_activation_args *args)
 {
-  const row_job job = {kernel, args, args->m};
-  run_rows(pool, quantize_activation_task, &job, args->m * args->k);
-}
-
-static void rmsnorm_task(void *context, unsigned thread, unsigned threads)
-{
-  const row_job *job = context;
-  size_t begin, end;
-  dyno_partition(&begin, &end, job->rows, 1, thread, threads);
-  job->kernel->run.rmsnorm(job->args, begin, end);
+  run_rows(pool, kernel, args, args->m, args->m * args->k);
 }
 
 void dyno_run_rmsnorm(dyno_pool *pool, const dyno_kernel *kernel, const dyno_rmsnorm_args *args)
 {
-  const row_job job = {kernel, args, args->m};
-  run_rows(pool, rmsnorm_task, &job, args->m * args->k);
-}
-
-static void rope_task(void *context, unsigned thread, unsigned threads)
-{
-  const row_job *job = context;
-  size_t begin, end;
-  dyno_partition(&begin, &end, job->rows, 1, thread, threads);
-  job->kernel->run.rope(job->args, begin, end);
+  run_rows(pool, kernel, args, args->m, args->m * args->k);
 }
 
 void dyno_run_rope(dyno_pool *pool, const dyno_kernel *kernel, const dyno_rope_args *args)
 {
-  const row_job job = {kernel, args, args->m};
-  run_rows(pool, rope_task, &job, args->m * args->heads * args->head_size);
-}
-
-static void swiglu_task(void *context, unsigned thread, unsigned threads)
-{
-  const row_job *job = context;
-  size_t begin, end;
-  dyno_partition(&begin, &end, job->rows, 1, thread, threads);
-  job->kernel->run.swiglu(job->args, begin, end);
+  run_rows(pool, kernel, args, args->m, args->m * args->heads * args->head_size);
 }
 
 void dyno_run_swiglu(dyno_pool *pool, const dyno_kernel *kernel, const dyno_swiglu_args *args)
 {
-  const row_job job = {kernel, args, args->m};
-  run_rows(pool, swiglu_task, &job, args->m * args->k);
-}
-
-static void router_task(void *context, unsigned thread, unsigned threads)
-{
-  const row_job *job = context;
-  size_t begin, end;
-  dyno_partition(&begin, &end, job->rows, 1, thread, threads);
-  job->kernel->run.router(job->args, begin, end);
+  run_rows(pool, kernel, args, args->m, args->m * args->k);
 }
 
 void dyno_run_router(dyno_pool *pool, const dyno_kernel *kernel, const dyno_router_args *args)
 {
-  const row_job job = {kernel, args, args->m};
-  run_rows(pool, router_task, &job, args->m * args->experts);
-}
-
-static void store_kv_task(void *context, unsigned thread, unsigned threads)
-{
-  const row_job *job = context;
-  size_t begin, end;
-  dyno_partition(&begin, &end, job->rows, 1, thread, threads);
-  job->kernel->run.store_kv(job->args, begin, end);
+  run_rows(pool, kernel, args, args->m, args->m * args->experts);
 }
 
 void dyno_run_store_kv(dyno_pool *pool, const dyno_kernel *kernel, const dyno_store_kv_args *args)
 {
-  const row_job job = {kernel, args, args->m};
-  run_rows(pool, store_kv_task, &job, 2 * args->m * args->kv_heads * args->head_size);
+  run_rows(pool, kernel, args, args->m, 2 * args->m * args->kv_heads * args->head_size);
 }
 
 typedef struct attention_job {
