@@ -1,6 +1,7 @@
 #!/bin/sh
 # The rooms of the house include each other only along the allowed edges, and the check sees it
 # when they do not.
+# (Not include_edges.sh: make would take that for the source of include_edges.)
 . "${0%/*}/../cli/tap.sh"
 check=$top_srcdir/tests/house/include_edges
 plan 5
