@@ -174,6 +174,34 @@ static dyno_status write_generation_config(const maker *m, const char *folder)
   return status;
 }
 
+/* What the published config.json says besides: transformers tell MXFP4 by it. */
+static dyno_status amend_config(const maker *m, const char *folder)
+{
+  const dyno_synth_spec *spec = m->spec;
+  char *path = dyno_join_path(folder, "config.json");
+  json_error_t problem;
+  json_t *config = path == NULL ? NULL : json_load_file(path, 0, &problem);
+  int32_t first = m->vocabulary.first_special;
+  const char *dtype = spec->dense == DYNO_F32   ? "float32"
+                      : spec->dense == DYNO_F16 ? "float16"
+                                                : "bfloat16";
+  json_t *more =
+      json_pack("{s:s, s:i, s:i}", "dtype", dtype, "eos_token_id", first + DYNO_SYNTH_RETURN,
+                "pad_token_id", first + DYNO_SYNTH_END_OF_TEXT);
+  if (spec->experts == DYNO_MXFP4)
+    json_object_set_new(more, "quantization_config",
+                        json_pack("{s:s, s:[s, s, s, s]}", "quant_method", "mxfp4",
+                                  "modules_to_not_convert", "model.layers.*.self_attn",
+                                  "model.layers.*.mlp.router", "model.embed_tokens", "lm_head"));
+  dyno_status status = config != NULL && more != NULL && json_object_update(config, more) == 0
+                           ? dyno_json_write(path, config, m->error)
+                           : dyno_fail(m->error, DYNO_ERROR_MEMORY, "%s: out of memory", folder);
+  json_decref(config);
+  json_decref(more);
+  free(path);
+  return status;
+}
+
 static dyno_status write_tokenizer(const maker *m, const char *folder)
 {
   char *path = dyno_join_path(folder, "tokenizer.json");
@@ -207,6 +235,8 @@ static dyno_status write_folder(maker *m, const char *path)
     status = write_generation_config(m, folder.temporary);
   if (status == DYNO_OK)
     status = write_weights(m, folder.temporary, hugging_face ? shard_bytes : 0);
+  if (status == DYNO_OK && hugging_face)
+    status = amend_config(m, folder.temporary);
   if (status == DYNO_OK)
     return dyno_new_folder_commit(&folder, m->error);
   dyno_new_folder_discard(&folder);

@@ -84,9 +84,11 @@ static dyno_status spell_all(dyno_synth_vocabulary *v, size_t size, dyno_error *
   for (size_t id = 0; id < size && status == DYNO_OK; id++) {
     status = spell(&v->spelling, v->tokens, (int32_t)id, error);
     ends[id] = v->spelling.count;
+    if (status == DYNO_OK)
+      status = dyno_bytes_append(&v->spelling, "", 1, error);
   }
   for (size_t id = 0; id < size && status == DYNO_OK; id++) {
-    size_t begin = id == 0 ? 0 : ends[id - 1];
+    size_t begin = id == 0 ? 0 : ends[id - 1] + 1;
     v->spelled[id] = (dyno_span){v->spelling.data + begin, ends[id] - begin};
   }
   free(ends);

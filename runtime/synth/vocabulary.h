@@ -30,7 +30,7 @@ typedef struct dyno_synth_vocabulary {
   dyno_synth_merge *merges; /* of every token all that there are, in the order of its ids */
   size_t merge_count;
   dyno_bytes spelling; /* of every token, as GGUF files and tokenizer.json spell it */
-  dyno_span *spelled;  /* [size], into spelling */
+  dyno_span *spelled;  /* [size], into spelling, terminated */
   int32_t first_special;
 } dyno_synth_vocabulary;
 

@@ -80,8 +80,7 @@ static json_t *vocab_json(const dyno_synth_vocabulary *v)
 {
   json_t *vocab = json_object();
   for (int32_t id = 0; id < v->first_special; id++) {
-    if (json_object_setn_new(vocab, v->spelled[id].bytes, v->spelled[id].size, json_integer(id)) !=
-        0) {
+    if (json_object_set_new(vocab, v->spelled[id].bytes, json_integer(id)) != 0) {
       json_decref(vocab);
       return NULL;
     }

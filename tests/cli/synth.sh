@@ -21,6 +21,7 @@ for dialect in ggml-org ollama ollama-2025-08 hugging-face openai; do
 done
 is 'Hugging Face models have shards' "$(find "$scratch/hugging-face" -name 'model-*-of-*' | wc -l)" 4
 ok '... and an index' test -s "$scratch/hugging-face/model.safetensors.index.json"
+ok '... and say that they are quantized' grep -q '"quant_method": "mxfp4"' "$scratch/hugging-face/config.json"
 ok '... and a tokenizer' test -s "$scratch/hugging-face/tokenizer.json"
 
 
