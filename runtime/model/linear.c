@@ -157,6 +157,30 @@ static dyno_status load_weight(dyno_linear *linear, const dyno_linear_source *so
   return run_pack_job(&job, source->pool, error);
 }
 
+/* The same for a matrix that is used as F32 and kept as something else; it is small. */
+static dyno_status load_widened(dyno_linear *linear, const dyno_linear_source *source,
+                                const dyno_tensor *tensor, dyno_error *error)
+{
+  const dyno_layout *layout = linear->layout;
+  size_t group_bytes = layout->bytes(layout, tensor->n, tensor->k);
+  dyno_status status = dyno_buffer_open(&linear->packed, group_bytes * tensor->groups, error);
+  if (status != DYNO_OK)
+    return dyno_error_prepend(error, "%s", tensor->name), status;
+  float *values = calloc(tensor->groups * tensor->n * tensor->k, sizeof *values);
+  linear->group_weight = calloc(tensor->groups, sizeof *linear->group_weight);
+  status = values != NULL && linear->group_weight != NULL
+               ? dyno_checkpoint_read_floats(source->checkpoint, values, tensor, error)
+               : dyno_fail(error, DYNO_ERROR_MEMORY, "%s: out of memory", tensor->name);
+  for (size_t g = 0; g < tensor->groups && status == DYNO_OK; g++) {
+    uint8_t *packed = (uint8_t *)linear->packed.data + g * group_bytes;
+    layout->pack(layout, packed, values + g * tensor->n * tensor->k, tensor->n, tensor->k, 0,
+                 tensor->n);
+    linear->group_weight[g] = packed;
+  }
+  free(values);
+  return status;
+}
+
 static dyno_status load_bias(dyno_linear *linear, const dyno_linear_source *source,
                              const dyno_tensor *bias, dyno_error *error)
 {
@@ -172,16 +196,22 @@ static dyno_status load_bias(dyno_linear *linear, const dyno_linear_source *sour
 dyno_status dyno_linear_load(dyno_linear *linear, const dyno_linear_source *source,
                              const dyno_tensor *weight, const dyno_tensor *bias, dyno_error *error)
 {
+  /* Some dialects keep the router as F32, others the same numbers as BF16. In F32 either way: a
+   * model must not choose other experts because its file was converted. */
+  dyno_tensor used = *weight;
+  if (weight->role == DYNO_TENSOR_ROUTER_WEIGHT)
+    used.dtype = DYNO_F32;
   *linear = (dyno_linear){
       .name = weight->name,
       .groups = weight->groups,
       .n = weight->n,
       .k = weight->k,
-      .weight = weight->dtype,
+      .weight = used.dtype,
   };
-  dyno_status status = choose_kernels(linear, source, weight, error);
+  dyno_status status = choose_kernels(linear, source, &used, error);
   if (status == DYNO_OK)
-    status = load_weight(linear, source, weight, error);
+    status = used.dtype == weight->dtype ? load_weight(linear, source, weight, error)
+                                         : load_widened(linear, source, weight, error);
   if (status == DYNO_OK && bias != NULL)
     status = load_bias(linear, source, bias, error);
   if (status != DYNO_OK)

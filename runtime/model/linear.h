@@ -34,7 +34,8 @@ typedef struct dyno_linear_source {
 } dyno_linear_source;
 
 /* Chooses layout and kernels and brings the weights into the layout: by mapping where the file
- * has it already, else by packing, after which the source's pages are released. bias may be NULL.
+ * has it already, else by packing, after which the source's pages are released. A router becomes
+ * F32, whatever the file keeps it as. bias may be NULL.
  * On failure *linear is zeroed. Errors of dyno_select_layout and dyno_checkpoint_read_rows. */
 dyno_status dyno_linear_load(dyno_linear *linear, const dyno_linear_source *source,
                              const dyno_tensor *weight, const dyno_tensor *bias, dyno_error *error);

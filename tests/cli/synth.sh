@@ -5,7 +5,9 @@ XDG_CACHE_HOME=$scratch/cache
 export XDG_CACHE_HOME
 tokens=960,3,1,4,1,5,9,2,6,5,3,5,8,9,7,9,3,2,3,8,4,6,2,6,4,3,3,8,3,2,7,9,5,0,2,8,8,4,1,9,7
 log_probabilities() {
-  "$DYNO" logits --precision reference --model "$1" --tokens $tokens --top 50 --all-positions --json
+  for precision in reference fast; do
+    "$DYNO" logits --precision $precision --model "$1" --tokens $tokens --top 50 --all-positions --json
+  done
 }
 
 for dialect in ggml-org ollama ollama-2025-08 hugging-face openai; do
