@@ -11,6 +11,13 @@
 
 enum { CHUNK_BYTES = 4 << 20, HASHED_BYTES = 4096 };
 
+/* How many rows are looked at together. */
+static size_t rows_per_chunk(const dyno_tensor *tensor)
+{
+  size_t rows = CHUNK_BYTES / tensor->row_bytes;
+  return rows == 0 ? 1 : rows < tensor->n ? rows : tensor->n;
+}
+
 /* Where a block keeps the numbers that alone can make its elements infinite or NaN: up to two
  * scales of 16 bits. A block of finite scales is finite: |scale| <= 65504, times at most 63 * 31.
  * The dense formats are one such number themselves. MXFP4 and F32 have their own tests. */
@@ -69,7 +76,7 @@ static dyno_status check_rows(const dyno_checkpoint *checkpoint, const uint8_t *
 
 typedef struct scan {
   const dyno_checkpoint *checkpoint;
-  uint8_t *buffer; /* CHUNK_BYTES, or a row if that is more */
+  uint8_t *buffer; /* a chunk of any tensor */
   dyno_checkpoint_progress progress;
   void *context;
   uint64_t done, total;
@@ -77,9 +84,7 @@ typedef struct scan {
 
 static dyno_status scan_group(scan *in, const dyno_tensor *tensor, size_t group, dyno_error *error)
 {
-  size_t rows = CHUNK_BYTES / tensor->row_bytes;
-  if (rows == 0)
-    rows = 1;
+  size_t rows = rows_per_chunk(tensor);
   for (size_t row0 = 0; row0 < tensor->n; row0 += rows) {
     size_t row1 = tensor->n - row0 < rows ? tensor->n : row0 + rows;
     dyno_status status =
@@ -102,12 +107,12 @@ dyno_status dyno_checkpoint_check_weights(const dyno_checkpoint *checkpoint,
                                           dyno_error *error)
 {
   scan in = {.checkpoint = checkpoint, .progress = progress, .context = context};
-  size_t buffer_bytes = CHUNK_BYTES;
+  size_t buffer_bytes = 0;
   for (size_t i = 0; i < checkpoint->source_count; i++) {
     const dyno_tensor *tensor = &checkpoint->sources[i].tensor;
     in.total += (uint64_t)tensor->groups * tensor->n * tensor->row_bytes;
-    if (tensor->row_bytes > buffer_bytes)
-      buffer_bytes = tensor->row_bytes;
+    if (rows_per_chunk(tensor) * tensor->row_bytes > buffer_bytes)
+      buffer_bytes = rows_per_chunk(tensor) * tensor->row_bytes;
   }
   in.buffer = malloc(buffer_bytes);
   if (in.buffer == NULL)

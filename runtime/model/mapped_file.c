@@ -9,6 +9,32 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#if defined __SANITIZE_ADDRESS__
+#define ADDRESS_SANITIZER 1
+#elif defined __has_feature
+#if __has_feature(address_sanitizer)
+#define ADDRESS_SANITIZER 1
+#endif
+#endif
+#ifdef ADDRESS_SANITIZER
+#include <sanitizer/asan_interface.h>
+#endif
+
+/* The last page goes on behind the file, in zeros that nothing should read: a sanitizer is told,
+ * and told again before the pages go back. */
+static void mark_tail(const dyno_mapped_file *file, bool readable)
+{
+#ifdef ADDRESS_SANITIZER
+  size_t page = (size_t)sysconf(_SC_PAGESIZE), tail = (page - file->size % page) % page;
+  if (readable)
+    __asan_unpoison_memory_region(file->bytes + file->size, tail);
+  else
+    __asan_poison_memory_region(file->bytes + file->size, tail);
+#else
+  (void)file, (void)readable;
+#endif
+}
+
 static dyno_status check_kind(const struct stat *status, const char *path, dyno_error *error)
 {
   if (S_ISDIR(status->st_mode))
@@ -38,6 +64,7 @@ static dyno_status map(dyno_mapped_file *file, int descriptor, const char *path,
                        "%s: cannot map it: %s", path, strerror(errno));
     file->bytes = bytes;
     file->size = (size_t)before.st_size;
+    mark_tail(file, false);
   }
   if (fstat(descriptor, &after) != 0 || after.st_size != before.st_size)
     return dyno_fail(error, DYNO_ERROR_IO,
@@ -68,8 +95,10 @@ dyno_status dyno_mapped_file_open(dyno_mapped_file *file, const char *path, dyno
 
 void dyno_mapped_file_close(dyno_mapped_file *file)
 {
-  if (file->bytes != NULL)
+  if (file->bytes != NULL) {
+    mark_tail(file, true);
     munmap((void *)(uintptr_t)file->bytes, file->size);
+  }
   free(file->path);
   *file = (dyno_mapped_file){0};
 }

@@ -19,7 +19,9 @@ while read -r target folders; do
   # shellcheck disable=SC2086
   replay "$target" $folders
 done <<'TARGETS'
+gguf_fuzz gguf
 harmony_fuzz harmony
+safetensors_fuzz safetensors
 tiktoken_fuzz tiktoken
 tokenizer_fuzz tokenizer
 tokenizer_json_fuzz tokenizer_json
