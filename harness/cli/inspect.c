@@ -26,7 +26,9 @@ enum { OPTION_JSON = 256, OPTION_TENSORS, OPTION_CHECK_WEIGHTS };
 
 static const struct argp_option option_list[] = {
     {"model", 'm', "MODEL", 0,
-     "A GGUF or safetensors file, a folder of safetensors, ollama:MODEL or hf:OWNER/NAME", 0},
+     "A GGUF or safetensors file, a folder of safetensors, ollama:MODEL, hf:OWNER/NAME or "
+     "synth:NAME",
+     0},
     {"tensors", OPTION_TENSORS, NULL, 0, "List every tensor (--json always does)", 0},
     {"check-weights", OPTION_CHECK_WEIGHTS, NULL, 0,
      "Read every weight and fail on the first that is infinite or not a number", 0},
