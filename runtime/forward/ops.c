@@ -31,7 +31,7 @@ static void call_kernel(const dyno_kernel *kernel, const void *args, size_t begi
     kernel->run.router(args, begin, end);
     break;
   default:
-    assert(!"an op of rows");
+    assert(false && "an op of rows");
   }
 }
 
