@@ -300,24 +300,58 @@ static double take_sample(const bench_contest *contest, bench_contender *contend
   return seconds;
 }
 
-/* Decides on how many rows a call computes and how many calls a sample is. Starts with few rows,
- * so that even the slowest variant is soon known. */
+/* The work of the first `rows` rows, in a unit of the problem's own. Rows cost the same, but for
+ * attention, where later queries see more: there the rows of a KV head are a problem themselves. */
+static double work_of(const bench_contest *contest, const dyno_kernel *kernel, size_t rows)
+{
+  dyno_problem head = *contest->problem;
+  if (head.op != DYNO_OP_ATTENTION)
+    return (double)rows;
+  size_t queries = head.m;
+  double whole = (double)(rows / queries) * dyno_kernel_cost(kernel, &head).macs;
+  head.m = rows % queries;
+  head.n = head.n - queries + head.m;
+  return whole + dyno_kernel_cost(kernel, &head).macs;
+}
+
+/* By what the time of a call on the contender's rows is multiplied to be that of all rows. */
+static double scale_of(const bench_contest *contest, const bench_contender *contender)
+{
+  return work_of(contest, contender->kernel, contest->rows) /
+         work_of(contest, contender->kernel, contender->rows);
+}
+
+static size_t whole_granules(double rows, const bench_contender *contender, size_t least)
+{
+  size_t whole = (size_t)rows / contender->granule * contender->granule;
+  return whole > least ? whole : least;
+}
+
+/* Decides on how many rows a call computes and how many calls a sample is. Starts with as few rows
+ * as there can be and takes more while that is quick, so that even the slowest variant is soon
+ * known. */
 static void calibrate(const bench_contest *contest, bench_contender *contender)
 {
   const dyno_bench_options *options = &contest->bench->options;
-  size_t least = contender->granule * dyno_pool_threads(contest->bench->pool);
-  size_t few = contest->rows / 64 / contender->granule * contender->granule;
-  contender->rows = few > least ? few : least < contest->rows ? least : contest->rows;
-  double first = time_calls(contest, contender, 1);
-  double seconds = fmin(first, time_calls(contest, contender, 1));
-  double whole = seconds * (double)contest->rows / (double)contender->rows;
-  if (whole <= options->call_seconds) {
-    contender->rows = contest->rows;
-  } else {
-    double affordable = (double)contest->rows * options->call_seconds / whole;
-    size_t rows = (size_t)affordable / contender->granule * contender->granule;
-    contender->rows = rows > contender->rows ? rows : contender->rows;
+  size_t threads = dyno_pool_threads(contest->bench->pool);
+  size_t least = contender->granule * threads;
+  least = least < contest->rows ? least : contest->rows;
+  contender->rows = least;
+  double seconds = time_calls(contest, contender, 1);
+  while (contender->rows < contest->rows && seconds < options->call_seconds / 16) {
+    double more = (double)contender->rows * 8;
+    contender->rows =
+        more < (double)contest->rows ? whole_granules(more, contender, least) : contest->rows;
+    seconds = time_calls(contest, contender, 1);
   }
+  /* The first call of a size may find cold code and pages. */
+  seconds = fmin(seconds, time_calls(contest, contender, 1));
+  if (seconds * scale_of(contest, contender) <= options->call_seconds)
+    contender->rows = contest->rows;
+  else
+    contender->rows = whole_granules(
+        fmin((double)contender->rows * options->call_seconds / seconds, (double)contest->rows),
+        contender, least);
   seconds = time_calls(contest, contender, 1);
   double calls = ceil(options->sample_seconds / fmax(seconds, 1e-9));
   contender->calls = calls < 1 ? 1 : (size_t)calls;
@@ -408,7 +442,7 @@ static dyno_status count_events(const bench_contest *contest, bench_contender *c
   time_calls(contest, contender, contender->calls);
   dyno_counters_read(counters, values);
   dyno_counters_close(&counters);
-  double calls = (double)contender->calls * (double)contender->rows / (double)contest->rows;
+  double calls = (double)contender->calls / scale_of(contest, contender);
   for (size_t i = 0; i < DYNO_BENCH_COUNTERS; i++)
     values[i].value /= calls;
   return DYNO_OK;
@@ -458,8 +492,9 @@ static dyno_status describe_result(dyno_bench_result *result, const bench_contes
       .working_set = (double)ground->copies * (double)ground->size.streamed,
       .huge_pages = ground->huge_pages,
   };
+  double scale = scale_of(contest, contender);
   for (size_t i = 0; i < rounds; i++)
-    contender->samples[i] *= (double)contest->rows / (double)contender->rows;
+    contender->samples[i] *= scale;
   dyno_status status = dyno_summarize(&result->seconds, contender->samples, rounds, error);
   if (status == DYNO_OK)
     hold_against_ceilings(result, ground, &contest->arithmetics[arithmetic_of(contender->kernel)],

@@ -38,8 +38,8 @@ typedef struct dyno_bench_options {
   int cpu;               /* where to stay; negative: choose */
   uint64_t seed;         /* of the operands and of the order within rounds */
   double sample_seconds; /* what the calls of a sample add up to, if one alone does not */
-  /* The longest a call may take. Of a variant that takes longer, fewer rows are measured, as far
-   * as rows cost the same, and their time is scaled up. */
+  /* The longest a call may take. Of a variant that takes longer, fewer rows are measured, and
+   * their time is scaled up by their share of the work. */
   double call_seconds;
   size_t memory; /* the most that operands may take, in bytes; 0: three quarters of what is free */
   bool counters; /* count instructions and cycles, in samples of their own */

@@ -238,8 +238,6 @@ dyno_status dyno_operands_measure(dyno_operands_size *size, const dyno_problem *
 
 size_t dyno_operands_granule(const dyno_problem *problem, const dyno_layout *layout)
 {
-  if (problem->op == DYNO_OP_ATTENTION) /* later queries see more */
-    return problem->m > 0 ? problem->m : 1;
   if (layout == NULL)
     return 1;
   /* Granules count from the first row of each group. */

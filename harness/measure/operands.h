@@ -47,7 +47,7 @@ const void *dyno_operands_streamed(const dyno_operands *operands);
 void dyno_operands_run(const dyno_operands *operands, const dyno_kernel *kernel, size_t copy,
                        size_t row0, size_t row1, unsigned thread);
 
-/* The rows that ranges may be cut at: multiples of this. Rows between cuts cost the same. */
+/* Ranges of rows may be cut at multiples of this. */
 size_t dyno_operands_granule(const dyno_problem *problem, const dyno_layout *layout);
 
 #endif

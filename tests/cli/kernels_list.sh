@@ -23,9 +23,9 @@ is '--family filters' "$(value variants/0/family)" sampling
 
 "$DYNO" kernels list --why --json >"$json"
 is '--why chooses for decode' "$(value choices/0/problem)" \
-  'matmul weight=q8_0 activation=a8 m=1 n=5120 k=2880 groups=1'
+  'matmul weight=q8_0 activation=a8 m=1 n=4096 k=2880 groups=1'
 is '... and for prefill' "$(value choices/1/problem)" \
-  'matmul weight=q8_0 activation=a8 m=512 n=5120 k=2880 groups=1'
+  'matmul weight=q8_0 activation=a8 m=512 n=4096 k=2880 groups=1'
 is 'both read one layout' "$(value choices/0/layout)" "$(value choices/1/layout)"
 like 'every choice has a reason' "$(value choices/0/reason)" '^rank: '
 total=$(value choices)
