@@ -17,11 +17,12 @@ static void rows_pack(const dyno_layout *layout, void *packed, const void *rows,
 }
 
 static void rows_unpack(const dyno_layout *layout, void *rows, const void *packed, size_t n,
-                        size_t k)
+                        size_t k, size_t n0, size_t n1)
 {
-  size_t bytes = rows_bytes(layout, n, k);
-  if (bytes != 0)
-    memcpy(rows, packed, bytes);
+  (void)n;
+  size_t row_bytes = dyno_row_bytes(layout->dtype, k);
+  if (n0 < n1 && row_bytes != 0)
+    memcpy(rows, (const char *)packed + n0 * row_bytes, (n1 - n0) * row_bytes);
 }
 
 /* No version in the names: the bytes are those of the format, which never change. */

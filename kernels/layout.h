@@ -30,8 +30,9 @@ struct dyno_layout {
    * order and from several threads. Reads nothing outside the given rows. */
   void (*pack)(const dyno_layout *layout, void *packed, const void *rows, size_t n, size_t k,
                size_t n0, size_t n1);
-  /* Writes all n rows. */
-  void (*unpack)(const dyno_layout *layout, void *rows, const void *packed, size_t n, size_t k);
+  /* Writes rows [n0, n1) of the n, any range; rows points at row n0. */
+  void (*unpack)(const dyno_layout *layout, void *rows, const void *packed, size_t n, size_t k,
+                 size_t n0, size_t n1);
 };
 
 /* The layout that leaves rows as they are, of each weight dtype ("mxfp4_rows"); NULL for dtypes

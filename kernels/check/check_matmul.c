@@ -258,7 +258,10 @@ static void check_layout(dyno_instance *instance, const matmul_operands *operand
                          layout->name);
     check_same_layout(instance, packed, operands->rows[g]);
     dyno_instance_step(instance, "unpacking group %zu from %s", g, layout->name);
-    layout->unpack(layout, rows->data, packed, problem->n, problem->k);
+    size_t half = problem->n / 2;
+    layout->unpack(layout, (unsigned char *)rows->data + half * (row_bytes / problem->n), packed,
+                   problem->n, problem->k, half, problem->n);
+    layout->unpack(layout, rows->data, packed, problem->n, problem->k, 0, half);
     if (memcmp(rows->data, operands->rows[g], row_bytes) != 0)
       dyno_instance_fail(instance, "layout %s: unpacking does not give the rows back",
                          layout->name);

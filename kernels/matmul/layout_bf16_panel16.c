@@ -53,11 +53,11 @@ static void bf16_pack(const dyno_layout *layout, void *packed, const void *rows,
 }
 
 static void bf16_unpack(const dyno_layout *layout, void *rows, const void *packed, size_t n,
-                        size_t k)
+                        size_t k, size_t n0, size_t n1)
 {
-  (void)layout;
-  for (size_t i = 0; i < n; i++)
-    unpack_row((uint8_t *)rows + i * k * ELEMENT,
+  (void)layout, (void)n;
+  for (size_t i = n0; i < n1; i++)
+    unpack_row((uint8_t *)rows + (i - n0) * k * ELEMENT,
                (const uint8_t *)packed + i / DYNO_PANEL16_ROWS * panel_bytes(k),
                i % DYNO_PANEL16_ROWS, k);
 }

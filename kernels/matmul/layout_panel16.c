@@ -150,13 +150,14 @@ static void panel16_pack(const dyno_layout *layout, void *packed, const void *ro
 }
 
 static void panel16_unpack(const dyno_layout *layout, void *rows, const void *packed, size_t n,
-                           size_t k)
+                           size_t k, size_t n0, size_t n1)
 {
+  (void)n;
   const panel_format *format = format_of(layout);
   size_t panel_bytes = dyno_panel16_bytes(&format->shape, k);
   size_t row_bytes = dyno_row_bytes(layout->dtype, k), blocks = k / DYNO_PANEL16_BLOCK;
-  for (size_t i = 0; i < n; i++)
-    unpack_row(format, (uint8_t *)rows + i * row_bytes,
+  for (size_t i = n0; i < n1; i++)
+    unpack_row(format, (uint8_t *)rows + (i - n0) * row_bytes,
                (const uint8_t *)packed + i / DYNO_PANEL16_ROWS * panel_bytes, i % DYNO_PANEL16_ROWS,
                blocks);
 }

@@ -105,17 +105,26 @@ static void pack_too_much(const dyno_layout *layout, void *packed, const void *r
 }
 
 static void unpack_rows(const dyno_layout *layout, void *rows, const void *packed, size_t n,
-                        size_t k)
+                        size_t k, size_t n0, size_t n1)
 {
-  memcpy(rows, packed, n * dyno_row_bytes(layout->dtype, k));
+  (void)n;
+  size_t row_bytes = dyno_row_bytes(layout->dtype, k);
+  memcpy(rows, (const char *)packed + n0 * row_bytes, (n1 - n0) * row_bytes);
 }
 
 static void unpack_swapped(const dyno_layout *layout, void *rows, const void *packed, size_t n,
-                           size_t k)
+                           size_t k, size_t n0, size_t n1)
 {
-  unpack_rows(layout, rows, packed, n, k);
-  if (n > 64)
-    ((char *)rows)[dyno_row_bytes(layout->dtype, k)] ^= 1;
+  unpack_rows(layout, rows, packed, n, k, n0, n1);
+  if (n > 64 && n0 <= 1 && n1 > 1)
+    ((char *)rows)[(1 - n0) * dyno_row_bytes(layout->dtype, k)] ^= 1;
+}
+
+/* Starts at row 0 whatever the range. */
+static void unpack_first(const dyno_layout *layout, void *rows, const void *packed, size_t n,
+                         size_t k, size_t n0, size_t n1)
+{
+  unpack_rows(layout, rows, packed, n, k, 0, n1 - n0);
 }
 
 #define LAYOUT(name_, pack_, unpack_)                                                              \
@@ -128,6 +137,7 @@ static const dyno_layout right_layout = LAYOUT("right_v1", pack_padded, unpack_r
 static const dyno_layout unwritten_layout = LAYOUT("unwritten_v1", pack_rows, unpack_rows);
 static const dyno_layout greedy_layout = LAYOUT("greedy_v1", pack_too_much, unpack_rows);
 static const dyno_layout swapped_layout = LAYOUT("swapped_v1", pack_padded, unpack_swapped);
+static const dyno_layout first_layout = LAYOUT("first_v1", pack_padded, unpack_first);
 
 static bool supports_nothing(const dyno_problem *problem)
 {
@@ -429,6 +439,7 @@ const planted_variant planted_portable[] = {
     A8_VARIANT("a8_layout_greedy", "of rows to pack", a8_right, .layout = &greedy_layout),
     A8_VARIANT("a8_layout_swapped", "does not give the rows back", a8_right,
                .layout = &swapped_layout),
+    A8_VARIANT("a8_layout_first", "does not give the rows back", a8_right, .layout = &first_layout),
     A8_VARIANT("a8_supports_nothing", "only 0 cases", a8_right, .supports = supports_nothing),
     ATTENTION_VARIANT(attention_right, NULL),
     ATTENTION_VARIANT(window_too_long, "the reference has"),

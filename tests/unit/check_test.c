@@ -103,6 +103,7 @@ PLANTED(planted_portable, a8_saturates)
 PLANTED(planted_portable, a8_layout_unwritten)
 PLANTED(planted_portable, a8_layout_greedy)
 PLANTED(planted_portable, a8_layout_swapped)
+PLANTED(planted_portable, a8_layout_first)
 PLANTED(planted_portable, a8_supports_nothing)
 PLANTED(planted_portable, attention_right)
 PLANTED(planted_portable, window_too_long)
@@ -130,7 +131,7 @@ Test(check, every_planted_variant_is_tried)
   size_t count = 0;
   for (const planted_variant *variant = planted_portable; variant->kernel.name != NULL; variant++)
     count++;
-  cr_assert(count == 26, "%zu portable variants, of which 26 are tried", count);
+  cr_assert(count == 27, "%zu portable variants, of which 27 are tried", count);
 #ifdef DYNO_X86_64
   count = 0;
   for (const planted_variant *variant = planted_matmul_avx2; variant->kernel.name != NULL;

@@ -73,10 +73,16 @@ static void check_round_trip(const dyno_layout *layout, size_t n, size_t k, uint
               "%s n=%zu k=%zu: packing %d granules at a time gives other bytes, or leaves some "
               "unwritten",
               layout->name, n, k, i);
-  memset(back, 0xa5, rows_bytes);
-  layout->unpack(layout, back, packed[0], n, k);
-  cr_assert(memcmp(rows, back, rows_bytes) == 0, "%s n=%zu k=%zu: the rows do not come back",
-            layout->name, n, k);
+  for (size_t step = 1; step <= n + 1; step += step) { /* ranges of any size, in any order */
+    size_t row_bytes = dyno_row_bytes(layout->dtype, k);
+    memset(back, 0xa5, rows_bytes);
+    for (size_t left = (n + step - 1) / step; left-- > 0;) {
+      size_t n1 = (left + 1) * step < n ? (left + 1) * step : n;
+      layout->unpack(layout, back + left * step * row_bytes, packed[0], n, k, left * step, n1);
+    }
+    cr_assert(memcmp(rows, back, rows_bytes) == 0,
+              "%s n=%zu k=%zu: the rows do not come back, %zu at a time", layout->name, n, k, step);
+  }
   cr_assert(bytes >= rows_bytes, "%s n=%zu k=%zu: %zu bytes hold %zu", layout->name, n, k, bytes,
             rows_bytes);
   for (int i = 0; i < 3; i++)

@@ -43,10 +43,10 @@ Test(tables, rows_pack_to_themselves)
     layout->pack(layout, packed, rows + 3 * row_bytes, n, k, 3, 3);
     layout->pack(layout, packed, rows, n, k, 0, 3);
     cr_assert(memcmp(packed, rows, bytes) == 0, "%s: packed", layout->name);
-    layout->unpack(layout, back, packed, n, k);
+    layout->unpack(layout, back, packed, n, k, 0, n);
     cr_assert(memcmp(back, rows, bytes) == 0, "%s: unpacked", layout->name);
     cr_assert(layout->bytes(layout, 0, k) == 0, "%s: no rows", layout->name);
-    layout->unpack(layout, NULL, NULL, 0, k);
+    layout->unpack(layout, NULL, NULL, 0, k, 0, 0);
     free(rows);
     free(packed);
     free(back);
