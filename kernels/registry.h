@@ -92,6 +92,12 @@ dyno_status dyno_select_layout(const dyno_layout **layout, dyno_choice *choices,
                                const dyno_registry *registry, const dyno_problem *problems,
                                size_t count, dyno_error *error);
 
+/* The same for a tensor whose layout is settled: only variants that read it are considered.
+ * NOT_FOUND when there are none for one of the problems. */
+dyno_status dyno_select_in_layout(dyno_choice *choices, const dyno_registry *registry,
+                                  const dyno_problem *problems, size_t count,
+                                  const dyno_layout *layout, dyno_error *error);
+
 /* Why the tuned file was not used, or NULL when it was or none was named. */
 const char *dyno_registry_tuned_note(const dyno_registry *registry);
 

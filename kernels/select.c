@@ -240,28 +240,39 @@ static bool better(const layout_score *a, const layout_score *b)
   return a->total != b->total ? a->total > b->total : a->first > b->first;
 }
 
-dyno_status dyno_select_layout(const dyno_layout **layout, dyno_choice *choices,
-                               const dyno_registry *registry, const dyno_problem *problems,
-                               size_t count, dyno_error *error)
+enum { MOST_PROBLEMS = 16 };
+
+/* Each problem by itself: an error of a forced choice is reported as such. */
+static dyno_status check_problems(const dyno_registry *registry, const dyno_problem *problems,
+                                  size_t count, const dyno_layout *layout, dyno_error *error)
 {
-  enum { MOST_PROBLEMS = 16 };
-  dyno_choice trial[MOST_PROBLEMS];
-  layout_score best = {0};
-  *layout = NULL;
   if (count == 0 || count > MOST_PROBLEMS)
     return dyno_fail(error, DYNO_ERROR_USAGE, "a layout is chosen on 1 to %d problems, not %zu",
                      MOST_PROBLEMS, count);
-  /* Without constraints first: an error of a forced choice is reported as such. */
-  for (size_t i = 0; i < count; i++) {
-    dyno_status status = dyno_select(&trial[i], registry, &problems[i], NULL, NULL, error);
-    if (status != DYNO_OK)
-      return status;
+  dyno_status status = DYNO_OK;
+  for (size_t i = 0; i < count && status == DYNO_OK; i++) {
+    dyno_choice ignored;
+    status = dyno_select(&ignored, registry, &problems[i], layout, NULL, error);
   }
+  return status;
+}
+
+/* The best layout and numerics, or none: then *layout is NULL. required is the only layout
+ * considered, or NULL. */
+static void search_layouts(const dyno_layout **layout, dyno_choice *choices,
+                           const dyno_registry *registry, const dyno_problem *problems,
+                           size_t count, const dyno_layout *required)
+{
+  dyno_choice trial[MOST_PROBLEMS];
+  layout_score best = {0};
+  *layout = NULL;
   for (size_t k = 0; k < registry->count; k++) {
     const dyno_kernel *kernel = registry->entries[k].kernel;
     if (!dyno_registry_usable(registry, kernel, &problems[0], NULL))
       continue;
     const dyno_layout *candidate = dyno_kernel_layout(kernel);
+    if (required != NULL && !same_layout(candidate, required))
+      continue;
     size_t served = 0;
     while (served < count && dyno_select(&trial[served], registry, &problems[served], candidate,
                                          numerics_of(kernel), NULL) == DYNO_OK)
@@ -275,13 +286,38 @@ dyno_status dyno_select_layout(const dyno_layout **layout, dyno_choice *choices,
       memcpy(choices, trial, count * sizeof *choices);
     }
   }
-  if (*layout == NULL) {
-    char text[DYNO_PROBLEM_TEXT];
-    dyno_problem_format(text, &problems[0]);
-    return dyno_fail(error, DYNO_ERROR_UNAVAILABLE,
-                     "no layout serves %s and the %zu other problems of its tensor with one "
-                     "numerics; a forced kernel may be the reason",
-                     text, count - 1);
-  }
-  return DYNO_OK;
+}
+
+static dyno_status unserved(const dyno_problem *problems, size_t count, dyno_error *error)
+{
+  char text[DYNO_PROBLEM_TEXT];
+  dyno_problem_format(text, &problems[0]);
+  return dyno_fail(error, DYNO_ERROR_UNAVAILABLE,
+                   "no layout serves %s and the %zu other problems of its tensor with one "
+                   "numerics; a forced kernel may be the reason",
+                   text, count - 1);
+}
+
+dyno_status dyno_select_layout(const dyno_layout **layout, dyno_choice *choices,
+                               const dyno_registry *registry, const dyno_problem *problems,
+                               size_t count, dyno_error *error)
+{
+  *layout = NULL;
+  dyno_status status = check_problems(registry, problems, count, NULL, error);
+  if (status != DYNO_OK)
+    return status;
+  search_layouts(layout, choices, registry, problems, count, NULL);
+  return *layout != NULL ? DYNO_OK : unserved(problems, count, error);
+}
+
+dyno_status dyno_select_in_layout(dyno_choice *choices, const dyno_registry *registry,
+                                  const dyno_problem *problems, size_t count,
+                                  const dyno_layout *layout, dyno_error *error)
+{
+  dyno_status status = check_problems(registry, problems, count, layout, error);
+  if (status != DYNO_OK)
+    return status;
+  const dyno_layout *found;
+  search_layouts(&found, choices, registry, problems, count, layout);
+  return found != NULL ? DYNO_OK : unserved(problems, count, error);
 }

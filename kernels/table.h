@@ -25,4 +25,8 @@ extern const dyno_kernel_table *const dyno_builtin_tables[DYNO_FAMILY_COUNT];
  * activation; tier ref), or NULL. Every reference variant is its own reference. */
 const dyno_kernel *dyno_reference_kernel(const dyno_kernel *kernel);
 
+/* The layout of exactly that name, of plain rows or of what a built-in variant reads; NULL when
+ * there is none, as when it is of another version. Static lifetime. */
+const dyno_layout *dyno_builtin_layout(const char *name);
+
 #endif
