@@ -30,17 +30,6 @@ struct dyno_sequence {
   size_t length;
 };
 
-static dyno_status choose_threads(unsigned *threads, dyno_error *error)
-{
-  if (*threads != 0)
-    return DYNO_OK;
-  dyno_topology topology;
-  dyno_status status = dyno_topology_detect(&topology, error);
-  if (status == DYNO_OK)
-    *threads = dyno_topology_threads(&topology);
-  return status;
-}
-
 static dyno_status open_checkpoint(dyno_engine *engine, const char *reference, dyno_error *error)
 {
   char *path = NULL;
@@ -65,7 +54,7 @@ static dyno_status open_parts(dyno_engine *engine, const dyno_engine_options *op
   if (model.batch > MOST_BATCH)
     return dyno_fail(error, DYNO_ERROR_USAGE, "a batch of %zu tokens: at most %d are possible",
                      model.batch, MOST_BATCH);
-  dyno_status status = choose_threads(&registry.threads, error);
+  dyno_status status = dyno_choose_threads(&registry.threads, error);
   if (status == DYNO_OK)
     status = dyno_registry_open(&engine->registry, &registry, error);
   if (status == DYNO_OK)

@@ -111,14 +111,8 @@ static void source_metadata(void *context, dyno_gguf_writer *writer)
 static dyno_status open_pool(maker *m)
 {
   unsigned threads = m->run->threads;
-  if (threads == 0) {
-    dyno_topology topology;
-    dyno_status status = dyno_topology_detect(&topology, m->error);
-    if (status != DYNO_OK)
-      return status;
-    threads = dyno_topology_threads(&topology);
-  }
-  return dyno_pool_open(&m->pool, threads, m->error);
+  dyno_status status = dyno_choose_threads(&threads, m->error);
+  return status == DYNO_OK ? dyno_pool_open(&m->pool, threads, m->error) : status;
 }
 
 static dyno_status write_weights(maker *m, const char *path, uint64_t shard_bytes)

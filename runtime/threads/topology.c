@@ -80,3 +80,14 @@ unsigned dyno_topology_threads(const dyno_topology *topology)
     threads = (unsigned)fmax(1, floor(topology->quota));
   return threads > 0 ? threads : 1;
 }
+
+dyno_status dyno_choose_threads(unsigned *threads, dyno_error *error)
+{
+  if (*threads != 0)
+    return DYNO_OK;
+  dyno_topology topology;
+  dyno_status status = dyno_topology_detect(&topology, error);
+  if (status == DYNO_OK)
+    *threads = dyno_topology_threads(&topology);
+  return status;
+}

@@ -17,4 +17,7 @@ dyno_status dyno_topology_detect(dyno_topology *topology, dyno_error *error);
 /* How many threads make sense: the processors of the mask, but no more than the quota feeds. */
 unsigned dyno_topology_threads(const dyno_topology *topology);
 
+/* The same for whoever leaves the number open: replaces *threads where it is 0. */
+dyno_status dyno_choose_threads(unsigned *threads, dyno_error *error);
+
 #endif
