@@ -12,7 +12,7 @@ _dyno() {
     mapfile -t COMPREPLY < <(compgen -W 'ref avx2 avx512 avx512vnni avx512bf16' -- "$cur")
     return
     ;;
-  -P | --plugin | -T | --tuned | -o | --output | --model | --vocab | --shapes)
+  -P | --plugin | -T | --tuned | -o | --output | --verify | --model | --vocab | --shapes)
     _filedir
     return
     ;;

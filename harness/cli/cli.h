@@ -30,6 +30,7 @@ typedef struct dyno_verb {
 int dyno_verb_inspect(int argc, char **argv);
 int dyno_verb_kernels(int argc, char **argv);
 int dyno_verb_logits(int argc, char **argv);
+int dyno_verb_pack(int argc, char **argv);
 int dyno_verb_run(int argc, char **argv);
 int dyno_verb_tune(int argc, char **argv);
 int dyno_verb_synth(int argc, char **argv);

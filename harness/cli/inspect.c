@@ -26,12 +26,14 @@ enum { OPTION_JSON = 256, OPTION_TENSORS, OPTION_CHECK_WEIGHTS };
 
 static const struct argp_option option_list[] = {
     {"model", 'm', "MODEL", 0,
-     "A GGUF or safetensors file, a folder of safetensors, ollama:MODEL, hf:OWNER/NAME or "
+     "A GGUF, safetensors or packed file, a folder of safetensors, ollama:MODEL, hf:OWNER/NAME or "
      "synth:NAME",
      0},
     {"tensors", OPTION_TENSORS, NULL, 0, "List every tensor (--json always does)", 0},
     {"check-weights", OPTION_CHECK_WEIGHTS, NULL, 0,
-     "Read every weight and fail on the first that is infinite or not a number", 0},
+     "Read every weight and fail on the first that is infinite or not a number; compare a packed "
+     "file's checksums first",
+     0},
     {"json", OPTION_JSON, NULL, 0, "Print JSON", 0},
     {0},
 };
@@ -142,6 +144,12 @@ static json_t *config_json(const dyno_model_config *config)
       dyno_json_float(config->swiglu_alpha), "limit", dyno_json_float(config->swiglu_limit));
 }
 
+/* Whether its bytes are used where they lie in the file: as rows, or as kernels read them. */
+static bool is_mapped(const dyno_tensor *tensor)
+{
+  return tensor->data != NULL || tensor->layout != NULL;
+}
+
 static json_t *tensors_json(const dyno_checkpoint *checkpoint)
 {
   json_t *tensors = json_array();
@@ -149,12 +157,13 @@ static json_t *tensors_json(const dyno_checkpoint *checkpoint)
     const dyno_tensor *tensor = dyno_checkpoint_tensor_at(checkpoint, i);
     json_array_append_new(
         tensors,
-        json_pack("{s:s, s:s, s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:b}", "name", tensor->name,
+        json_pack("{s:s, s:s, s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:b, s:s?}", "name", tensor->name,
                   "source", dyno_checkpoint_source_name(checkpoint, tensor), "role",
                   dyno_tensor_role_name(tensor->role), "layer", (json_int_t)tensor->layer, "type",
                   dyno_dtype_name(tensor->dtype), "groups", (json_int_t)tensor->groups, "rows",
                   (json_int_t)tensor->n, "columns", (json_int_t)tensor->k, "bytes",
-                  (json_int_t)tensor_bytes(tensor), "in_place", tensor->data != NULL));
+                  (json_int_t)tensor_bytes(tensor), "in_place", is_mapped(tensor), "layout",
+                  tensor->layout != NULL ? tensor->layout->name : NULL));
   }
   return tensors;
 }
@@ -300,7 +309,10 @@ static dyno_status print_tensors(const dyno_checkpoint *checkpoint, bool all, dy
     else
       dyno_table_cell(table, "%zu x %zu", tensor->n, tensor->k);
     dyno_table_cell(table, "%s", bytes);
-    dyno_table_cell(table, "%s", tensor->data != NULL ? "in place" : "converted");
+    if (tensor->layout != NULL)
+      dyno_table_cell(table, "in place, %s", tensor->layout->name);
+    else
+      dyno_table_cell(table, "%s", is_mapped(tensor) ? "in place" : "converted");
   }
   printf("\ntensors%s\n", all ? "" : " (of layer 0; --tensors lists all layers)");
   dyno_status status = dyno_table_print(table, stdout, 2, error);
@@ -323,21 +335,27 @@ static dyno_status print_text(const dyno_checkpoint *checkpoint, const inspect_o
   return status;
 }
 
+typedef struct check_progress {
+  dyno_progress bar;
+  bool started;
+} check_progress;
+
 static bool show_progress(void *context, uint64_t done, uint64_t total_bytes)
 {
-  (void)total_bytes;
-  dyno_progress_update(context, (double)done, "checking weights");
+  check_progress *progress = context;
+  if (!progress->started)
+    dyno_progress_start(&progress->bar, stderr, (double)total_bytes);
+  progress->started = true;
+  dyno_progress_update(&progress->bar, (double)done, "checking weights");
   return true;
 }
 
 static dyno_status check_weights(const dyno_checkpoint *checkpoint, dyno_error *error)
 {
-  total formats[DYNO_DTYPE_COUNT], all;
-  dyno_progress progress;
-  sum_formats(formats, &all, checkpoint);
-  dyno_progress_start(&progress, stderr, (double)all.bytes);
+  check_progress progress = {0};
   dyno_status status = dyno_checkpoint_check_weights(checkpoint, show_progress, &progress, error);
-  dyno_progress_clear(&progress);
+  if (progress.started)
+    dyno_progress_clear(&progress.bar);
   return status;
 }
 

@@ -13,6 +13,7 @@ static const dyno_verb verbs[] = {
     {"kernels", "list, check and benchmark the kernel variants", dyno_verb_kernels},
     {"logits", "print the most likely next tokens", dyno_verb_logits},
     {"tune", "measure the kernel variants and write what to choose by", dyno_verb_tune},
+    {"pack", "write a model as its kernels read it, to be mapped at once", dyno_verb_pack},
     {"synth", "write a model with random weights", dyno_verb_synth},
     {"tokenize", "turn text into tokens and back", dyno_verb_tokenize},
 };

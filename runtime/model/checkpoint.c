@@ -11,6 +11,7 @@
 
 #include "runtime/model/checkpoint_internal.h"
 #include "runtime/model/config_fields.h"
+#include "runtime/model/packed_internal.h"
 #include "runtime/model/path.h"
 
 /* What is known while a logical tensor's source is looked for. */
@@ -201,6 +202,35 @@ static bool is_folder(const char *path)
   return stat(path, &kind) == 0 && S_ISDIR(kind.st_mode);
 }
 
+/* The row of ggml-org's names for a role: they are those of the logical tensors too. */
+static const dyno_dialect_row *logical_row(dyno_tensor_role role)
+{
+  const dyno_dialect_row *row = dyno_dialect_ggml_org.rows;
+  while (row->role != role)
+    row++;
+  return row;
+}
+
+static dyno_status resolve_packed(search *in, dyno_source *source)
+{
+  dyno_checkpoint *checkpoint = in->checkpoint;
+  const char *name = source->tensor.name;
+  dyno_file_tensor *file_tensor = dyno_tensor_table_find(&checkpoint->table, name);
+  const dyno_packed_tensor *described = dyno_packed_find(checkpoint->packed, name);
+  if (file_tensor == NULL || described == NULL)
+    return dyno_fail(in->error, DYNO_ERROR_FORMAT, "%s: tensor '%s' is missing", checkpoint->path,
+                     name);
+  source->file_tensor = file_tensor;
+  dyno_status status =
+      dyno_packed_check_source(checkpoint, source, file_tensor, described, in->error);
+  if (status != DYNO_OK)
+    return status;
+  if (described->layout == dyno_layout_rows(described->layout->dtype))
+    return adopt(in, source, logical_row(source->tensor.role), file_tensor, NULL);
+  dyno_packed_adopt(source, file_tensor, described);
+  return DYNO_OK;
+}
+
 /* All names a tensor may have, for the message that none is there. */
 static dyno_status missing(const search *in, dyno_tensor_role role, size_t layer)
 {
@@ -231,9 +261,9 @@ static dyno_status resolve(search *in, dyno_tensor_role role, size_t layer)
   tensor->role = role;
   tensor->layer = layer;
   dyno_tensor_role_shape(&tensor->groups, &tensor->n, &tensor->k, role, &checkpoint->config);
-  for (size_t i = 0; i < dyno_dialect_ggml_org.row_count; i++)
-    if (dyno_dialect_ggml_org.rows[i].role == role)
-      dyno_dialect_name(tensor->name, dyno_dialect_ggml_org.rows[i].name, layer);
+  dyno_dialect_name(tensor->name, logical_row(role)->name, layer);
+  if (checkpoint->packed != NULL)
+    return resolve_packed(in, source);
 
   bool found = false;
   dyno_status status = DYNO_OK;
@@ -307,6 +337,8 @@ static dyno_status check_unused(const search *in)
 
 static const char *name_dialect(const search *in)
 {
+  if (in->checkpoint->packed != NULL)
+    return "dyno, packed";
   for (size_t i = 0; i < DYNO_DIALECT_COUNT; i++)
     if (in->matches[i] == in->checkpoint->source_count)
       return dyno_dialects[i]->name;
@@ -332,6 +364,8 @@ static dyno_status find_sources(dyno_checkpoint *checkpoint, dyno_error *error)
   if (checkpoint->sources == NULL)
     return dyno_fail(error, DYNO_ERROR_MEMORY, "%s: out of memory", checkpoint->path);
   dyno_status status = resolve_all(&in);
+  if (checkpoint->packed != NULL)
+    dyno_tensor_table_find(&checkpoint->table, DYNO_PACKED_CHECKSUMS)->used = true;
   if (status == DYNO_OK)
     status = check_unused(&in);
   checkpoint->dialect = name_dialect(&in);
@@ -380,6 +414,8 @@ static dyno_status find_tokenizer(dyno_checkpoint *checkpoint, const char *folde
 
 static dyno_status read_config(dyno_checkpoint *checkpoint, dyno_error *error)
 {
+  if (checkpoint->packed != NULL)
+    return dyno_config_read_packed(&checkpoint->config, checkpoint->table.gguf, error);
   if (checkpoint->table.gguf != NULL)
     return dyno_config_read_gguf(&checkpoint->config, checkpoint->table.gguf, error);
   char *folder = folder_of(checkpoint->path);
@@ -398,6 +434,14 @@ static dyno_status read_config(dyno_checkpoint *checkpoint, dyno_error *error)
   return status;
 }
 
+static dyno_status recognize_packed(dyno_checkpoint *checkpoint, dyno_error *error)
+{
+  const dyno_gguf *gguf = checkpoint->table.gguf;
+  return gguf != NULL && dyno_packed_recognize(gguf)
+             ? dyno_packed_open(&checkpoint->packed, gguf, error)
+             : DYNO_OK;
+}
+
 dyno_status dyno_checkpoint_open(dyno_checkpoint **checkpoint, const char *path, dyno_error *error)
 {
   *checkpoint = calloc(1, sizeof **checkpoint);
@@ -406,6 +450,8 @@ dyno_status dyno_checkpoint_open(dyno_checkpoint **checkpoint, const char *path,
     return dyno_fail(error, DYNO_ERROR_MEMORY, "%s: out of memory", path);
   }
   dyno_status status = dyno_tensor_table_open(&(*checkpoint)->table, path, error);
+  if (status == DYNO_OK)
+    status = recognize_packed(*checkpoint, error);
   if (status == DYNO_OK)
     status = read_config(*checkpoint, error);
   if (status == DYNO_OK)
@@ -419,6 +465,7 @@ void dyno_checkpoint_close(dyno_checkpoint **checkpoint)
 {
   if (*checkpoint == NULL)
     return;
+  dyno_packed_close(&(*checkpoint)->packed);
   dyno_tensor_table_close(&(*checkpoint)->table);
   free((*checkpoint)->sources);
   free((*checkpoint)->tokenizer_path);
@@ -474,4 +521,9 @@ const dyno_gguf *dyno_checkpoint_gguf(const dyno_checkpoint *checkpoint)
 const char *dyno_checkpoint_tokenizer_path(const dyno_checkpoint *checkpoint)
 {
   return checkpoint->tokenizer_path;
+}
+
+const dyno_packed *dyno_checkpoint_packed(const dyno_checkpoint *checkpoint)
+{
+  return checkpoint->packed;
 }

@@ -1,9 +1,10 @@
 /* A model's weights on disk, the same to look at whatever the dialect.
  *
- * A checkpoint is opened from a GGUF file, a safetensors file, or a folder that holds safetensors
- * and a config.json (a Hugging Face snapshot, sharded or not, or OpenAI's original/). It gives the
- * hyper-parameters and the logical tensors below. Fused tensors are seen as their parts; nibble
- * orders, separate scales and transposed experts are seen as row-major rows of a dyno_dtype.
+ * A checkpoint is opened from a GGUF file, a packed file (packed.h), a safetensors file, or a
+ * folder that holds safetensors and a config.json (a Hugging Face snapshot, sharded or not, or
+ * OpenAI's original/). It gives the hyper-parameters and the logical tensors below. Fused tensors
+ * are seen as their parts; nibble orders, separate scales, transposed experts and packed layouts
+ * are seen as row-major rows of a dyno_dtype.
  *
  * Opening checks names, shapes, types and extents of everything, and reads no weights. A tensor
  * that is missing, has another shape than the hyper-parameters imply, a type that is unsupported,
@@ -22,6 +23,7 @@
 
 #include "kernels/base/dtype.h"
 #include "kernels/base/status.h"
+#include "kernels/layout.h"
 #include "runtime/model/config.h"
 
 typedef struct dyno_checkpoint dyno_checkpoint;
@@ -73,6 +75,12 @@ typedef struct dyno_tensor {
    * checkpoint. NULL where the file keeps the rows otherwise: then read_rows converts. MXFP4
    * scales in it are unchecked; see dyno_checkpoint_check_rows. */
   const void *data;
+  /* Where the file keeps the matrix in a layout that kernels read: that layout, and group g at
+   * packed + g * packed_bytes, aligned as the layout says, in the same memory. NULL, NULL and 0
+   * else. Its MXFP4 scales were checked when it was packed. */
+  const dyno_layout *layout;
+  const void *packed;
+  size_t packed_bytes;
 } dyno_tensor;
 
 /* Opens the model at path. On failure *checkpoint is NULL. NOT_FOUND, IO, FORMAT, UNSUPPORTED,
@@ -85,7 +93,7 @@ void dyno_checkpoint_close(dyno_checkpoint **checkpoint);
 const dyno_model_config *dyno_checkpoint_config(const dyno_checkpoint *checkpoint);
 
 /* "gguf, ggml-org", "gguf, ollama", "gguf, ollama of August 2025", "safetensors, hugging face",
- * "safetensors, openai". */
+ * "safetensors, openai", "dyno, packed". */
 const char *dyno_checkpoint_dialect(const dyno_checkpoint *checkpoint);
 
 /* The path it was opened from. */
@@ -126,7 +134,8 @@ dyno_status dyno_checkpoint_check_rows(const dyno_checkpoint *checkpoint, const 
 typedef bool (*dyno_checkpoint_progress)(void *context, uint64_t done, uint64_t total);
 
 /* Reads every weight and fails (FORMAT) on the first NaN, infinity or 0xff scale, naming tensor,
- * group, row and column. progress may be NULL. */
+ * group, row and column. Of a packed file the checksums are compared first. progress may be
+ * NULL. */
 dyno_status dyno_checkpoint_check_weights(const dyno_checkpoint *checkpoint,
                                           dyno_checkpoint_progress progress, void *context,
                                           dyno_error *error);
@@ -146,7 +155,8 @@ const char *dyno_checkpoint_source_name(const dyno_checkpoint *checkpoint,
 
 /* 32 hexadecimal digits and a NUL: XXH3, 128 bits, of the metadata, the tensor tables, the sizes
  * of the files and the first 4096 bytes of every tensor. It tells models apart, fine-tunes
- * included; it does not prove that no weight was altered. */
+ * included; it does not prove that no weight was altered. A packed file has the hash of the model
+ * that was packed. */
 #define DYNO_CHECKPOINT_HASH_TEXT 33
 void dyno_checkpoint_hash(const dyno_checkpoint *checkpoint, char text[DYNO_CHECKPOINT_HASH_TEXT]);
 
@@ -158,5 +168,9 @@ const char *dyno_tensor_role_name(dyno_tensor_role role);
 struct dyno_gguf;
 const struct dyno_gguf *dyno_checkpoint_gguf(const dyno_checkpoint *checkpoint);
 const char *dyno_checkpoint_tokenizer_path(const dyno_checkpoint *checkpoint);
+
+/* What a packed file says of itself (packed.h); NULL for other files. Owned by the checkpoint. */
+struct dyno_packed;
+const struct dyno_packed *dyno_checkpoint_packed(const dyno_checkpoint *checkpoint);
 
 #endif

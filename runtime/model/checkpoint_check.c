@@ -102,6 +102,24 @@ static dyno_status scan_group(scan *in, const dyno_tensor *tensor, size_t group,
   return DYNO_OK;
 }
 
+static bool show_verified(void *context, uint64_t done, uint64_t total)
+{
+  const scan *in = context;
+  (void)total;
+  return in->progress == NULL || in->progress(in->context, done, in->total);
+}
+
+/* The checksums of a packed file come first: they find what is damaged and still finite. */
+static dyno_status verify(scan *in, dyno_error *error)
+{
+  if (in->checkpoint->packed == NULL)
+    return DYNO_OK;
+  uint64_t bytes = dyno_checkpoint_file_bytes(in->checkpoint);
+  in->total += bytes;
+  in->done = bytes;
+  return dyno_packed_verify(in->checkpoint->packed, NULL, show_verified, in, error);
+}
+
 dyno_status dyno_checkpoint_check_weights(const dyno_checkpoint *checkpoint,
                                           dyno_checkpoint_progress progress, void *context,
                                           dyno_error *error)
@@ -117,7 +135,7 @@ dyno_status dyno_checkpoint_check_weights(const dyno_checkpoint *checkpoint,
   in.buffer = malloc(buffer_bytes);
   if (in.buffer == NULL)
     return dyno_fail(error, DYNO_ERROR_MEMORY, "%s: out of memory", checkpoint->path);
-  dyno_status status = DYNO_OK;
+  dyno_status status = verify(&in, error);
   for (size_t i = 0; i < checkpoint->source_count; i++) {
     const dyno_tensor *tensor = &checkpoint->sources[i].tensor;
     for (size_t group = 0; group < tensor->groups && status == DYNO_OK; group++)
@@ -130,6 +148,10 @@ dyno_status dyno_checkpoint_check_weights(const dyno_checkpoint *checkpoint,
 void dyno_checkpoint_hash(const dyno_checkpoint *checkpoint, char text[DYNO_CHECKPOINT_HASH_TEXT])
 {
   const dyno_tensor_table *table = &checkpoint->table;
+  if (checkpoint->packed != NULL) {
+    memcpy(text, dyno_packed_model_hash(checkpoint->packed), DYNO_CHECKPOINT_HASH_TEXT);
+    return;
+  }
   XXH3_state_t state;
   XXH3_INITSTATE(&state);
   XXH3_128bits_reset(&state);

@@ -1,8 +1,9 @@
-/* Shared by checkpoint.c, checkpoint_read.c and checkpoint_check.c. */
+/* Shared by checkpoint.c and checkpoint_*.c. */
 #ifndef DYNO_RUNTIME_MODEL_CHECKPOINT_INTERNAL_H
 #define DYNO_RUNTIME_MODEL_CHECKPOINT_INTERNAL_H
 
 #include "runtime/model/checkpoint.h"
+#include "runtime/model/packed.h"
 #include "runtime/model/tensor_table.h"
 
 /* How the rows are kept; the reader of each is in checkpoint_read.c. */
@@ -11,6 +12,7 @@ typedef enum dyno_source_form {
   DYNO_SOURCE_NIBBLES,    /* blocks of MXFP4 with OpenAI's nibble order inside */
   DYNO_SOURCE_SPLIT,      /* MXFP4 as blocks and scales */
   DYNO_SOURCE_TRANSPOSED, /* columns of a dense dtype */
+  DYNO_SOURCE_PACKED,     /* in the tensor's layout */
 } dyno_source_form;
 
 /* A logical tensor and where it comes from. The file's tensor is, in each group, a matrix of
@@ -32,11 +34,22 @@ struct dyno_checkpoint {
   char *tokenizer_path; /* or NULL */
   const char *dialect;
   dyno_tensor_table table;
+  dyno_packed *packed; /* or NULL */
   dyno_model_config config;
   uint64_t config_hash[2]; /* of config.json; 0 for GGUF */
   dyno_source *sources;    /* in the order of dyno_checkpoint_tensor_at */
   size_t source_count;
 };
+
+/* Whether a packed file's tensor is what the source's tensor (complete but for its format) and the
+ * file's own words say it is. */
+dyno_status dyno_packed_check_source(const dyno_checkpoint *checkpoint, const dyno_source *source,
+                                     const dyno_file_tensor *file_tensor,
+                                     const dyno_packed_tensor *described, dyno_error *error);
+
+/* Fills the source of a tensor that has passed the check and is not in plain rows. */
+void dyno_packed_adopt(dyno_source *source, dyno_file_tensor *file_tensor,
+                       const dyno_packed_tensor *described);
 
 static inline const dyno_source *dyno_source_of(const dyno_tensor *tensor)
 {

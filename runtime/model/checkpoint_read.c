@@ -86,12 +86,20 @@ static void read_transposed(uint8_t *out, const dyno_source *source, size_t grou
     }
 }
 
+static void read_packed(uint8_t *out, const dyno_source *source, size_t group, size_t row0,
+                        size_t row1)
+{
+  const dyno_tensor *tensor = &source->tensor;
+  tensor->layout->unpack(tensor->layout, out,
+                         (const uint8_t *)tensor->packed + group * tensor->packed_bytes, tensor->n,
+                         tensor->k, row0, row1);
+}
+
 static void (*const readers[])(uint8_t *out, const dyno_source *source, size_t group, size_t row0,
                                size_t row1) = {
-    [DYNO_SOURCE_PLAIN] = read_plain,
-    [DYNO_SOURCE_NIBBLES] = read_nibbles,
-    [DYNO_SOURCE_SPLIT] = read_split,
-    [DYNO_SOURCE_TRANSPOSED] = read_transposed,
+    [DYNO_SOURCE_PLAIN] = read_plain,   [DYNO_SOURCE_NIBBLES] = read_nibbles,
+    [DYNO_SOURCE_SPLIT] = read_split,   [DYNO_SOURCE_TRANSPOSED] = read_transposed,
+    [DYNO_SOURCE_PACKED] = read_packed,
 };
 
 /* How many rows of the source a row of the tensor is. */
@@ -201,6 +209,12 @@ static void advise_rows(const dyno_checkpoint *checkpoint, const dyno_tensor *te
   const dyno_source *source = dyno_source_of(tensor);
   if (row0 >= row1 || check_range(checkpoint, tensor, group, row0, row1, NULL) != DYNO_OK)
     return;
+  if (source->form == DYNO_SOURCE_PACKED) { /* likewise, for all that is known of the layout */
+    const dyno_file_tensor *from = source->file_tensor;
+    dyno_mapped_file_advise(from->file, from->offset + group * tensor->packed_bytes,
+                            tensor->packed_bytes, advice);
+    return;
+  }
   advise(source, source->file_tensor, group, row0, row1, advice);
   if (source->scales != NULL)
     advise(source, source->scales, group, row0, row1, advice);
@@ -212,11 +226,13 @@ void dyno_checkpoint_prefetch_rows(const dyno_checkpoint *checkpoint, const dyno
   advise_rows(checkpoint, tensor, group, row0, row1, DYNO_FILE_WILL_NEED);
 }
 
-/* Rows of a transposed tensor come from every page of it, again and again: its pages go with the
- * last of them. */
+/* Rows of a transposed tensor, or a packed one, come from every page of it, again and again: its
+ * pages go with the last of them. */
 void dyno_checkpoint_release_rows(const dyno_checkpoint *checkpoint, const dyno_tensor *tensor,
                                   size_t group, size_t row0, size_t row1)
 {
-  if (dyno_source_of(tensor)->form != DYNO_SOURCE_TRANSPOSED || row1 == tensor->n)
+  dyno_source_form form = dyno_source_of(tensor)->form;
+  bool spread = form == DYNO_SOURCE_TRANSPOSED || form == DYNO_SOURCE_PACKED;
+  if (!spread || row1 == tensor->n)
     advise_rows(checkpoint, tensor, group, row0, row1, DYNO_FILE_DONE);
 }

@@ -40,6 +40,21 @@ static const struct {
 #undef FIELD
 };
 
+const char *dyno_config_field_name(dyno_config_field field)
+{
+  return fields[field].name;
+}
+
+uint64_t dyno_config_get_size(const dyno_model_config *config, dyno_config_field field)
+{
+  return *(const size_t *)(const void *)((const char *)config + fields[field].offset);
+}
+
+float dyno_config_get_float(const dyno_model_config *config, dyno_config_field field)
+{
+  return *(const float *)(const void *)((const char *)config + fields[field].offset);
+}
+
 static void *slot(dyno_model_config *config, dyno_config_field field)
 {
   return (char *)config + fields[field].offset;
@@ -82,12 +97,11 @@ static dyno_status check_ranges(const dyno_model_config *config, const char *ori
   dyno_status status = DYNO_OK;
   dyno_model_config copy = *config;
   for (dyno_config_field i = 0; i < DYNO_CONFIG_FIELD_COUNT && status == DYNO_OK; i++) {
-    const void *value = slot(&copy, i);
     if (i < DYNO_CONFIG_FIRST_FLOAT)
-      status =
-          dyno_config_set_size(&copy, i, *(const size_t *)value, origin, fields[i].name, error);
+      status = dyno_config_set_size(&copy, i, dyno_config_get_size(config, i), origin,
+                                    fields[i].name, error);
     else
-      status = dyno_config_set_float(&copy, i, (double)*(const float *)value, origin,
+      status = dyno_config_set_float(&copy, i, (double)dyno_config_get_float(config, i), origin,
                                      fields[i].name, error);
   }
   return status;

@@ -51,6 +51,11 @@ dyno_status dyno_config_set_size(dyno_model_config *config, dyno_config_field fi
 dyno_status dyno_config_set_float(dyno_model_config *config, dyno_config_field field, double value,
                                   const char *origin, const char *key, dyno_error *error);
 
+/* The field's name in dyno_model_config, and its number. */
+const char *dyno_config_field_name(dyno_config_field field);
+uint64_t dyno_config_get_size(const dyno_model_config *config, dyno_config_field field);
+float dyno_config_get_float(const dyno_model_config *config, dyno_config_field field);
+
 /* OpenAI's models slide in the even layers (gpt_oss/torch/model.py, AttentionBlock). */
 void dyno_config_slide_even_layers(dyno_model_config *config);
 

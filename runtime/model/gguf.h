@@ -106,6 +106,9 @@ size_t dyno_gguf_entry_count(const dyno_gguf *gguf);
 const dyno_gguf_entry *dyno_gguf_entry_at(const dyno_gguf *gguf, size_t index); /* file order */
 const dyno_gguf_entry *dyno_gguf_find(const dyno_gguf *gguf, const char *key);  /* or NULL */
 
+/* Bytes of an entry's values. */
+uint64_t dyno_gguf_entry_bytes(const dyno_gguf_entry *entry);
+
 size_t dyno_gguf_tensor_count(const dyno_gguf *gguf);
 const dyno_gguf_tensor *dyno_gguf_tensor_at(const dyno_gguf *gguf, size_t index); /* file order */
 const dyno_gguf_tensor *dyno_gguf_find_tensor(const dyno_gguf *gguf,

@@ -34,6 +34,16 @@ const dyno_gguf_entry *dyno_gguf_entry_at(const dyno_gguf *gguf, size_t index)
   return &gguf->entries[index];
 }
 
+uint64_t dyno_gguf_entry_bytes(const dyno_gguf_entry *entry)
+{
+  if (entry->type != DYNO_GGUF_STRING)
+    return entry->count * dyno_gguf_value_bytes(entry->type);
+  uint64_t bytes = 0;
+  for (uint64_t i = 0; i < entry->count; i++)
+    bytes += 8 + dyno_load_u64(entry->values + bytes);
+  return bytes;
+}
+
 size_t dyno_gguf_tensor_count(const dyno_gguf *gguf)
 {
   return gguf->tensor_count;

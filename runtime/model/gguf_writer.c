@@ -4,6 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The streaming state on the stack, so that the checksum needs no memory. */
+#define XXH_STATIC_LINKING_ONLY
+#include <xxhash.h>
+
 #include "kernels/base/checked.h"
 #include "runtime/model/byte_buffer.h"
 #include "runtime/model/tensor_stream.h"
@@ -15,7 +19,7 @@ struct dyno_gguf_writer {
   uint64_t alignment;
   uint64_t entry_count, tensor_count;
   dyno_byte_buffer entries; /* as they will be in the file */
-  dyno_byte_buffer tensors; /* likewise */
+  dyno_byte_buffer tensors; /* likewise, from begin() on with the padding behind */
   dyno_byte_buffer sizes;   /* uint64 bytes of each tensor */
   uint64_t data_bytes;      /* of all tensors, each padded */
   dyno_error declaration;   /* the first thing that was wrong with one */
@@ -23,6 +27,7 @@ struct dyno_gguf_writer {
   uint64_t current;      /* tensor being written */
   uint64_t current_left; /* bytes it still lacks */
   uint64_t total_bytes;
+  uint64_t head_checksum;
 };
 
 dyno_status dyno_gguf_writer_new(dyno_gguf_writer **writer, const char *path, dyno_error *error)
@@ -129,6 +134,18 @@ void dyno_gguf_writer_add_array(dyno_gguf_writer *writer, const char *key,
   dyno_byte_buffer_append(&writer->entries, values, count * dyno_gguf_value_bytes(type));
 }
 
+void dyno_gguf_writer_copy_entry(dyno_gguf_writer *writer, const dyno_gguf_entry *entry)
+{
+  append_string(&writer->entries, entry->key);
+  if (entry->is_array)
+    dyno_byte_buffer_append_u32(&writer->entries, DYNO_GGUF_ARRAY);
+  dyno_byte_buffer_append_u32(&writer->entries, entry->type);
+  if (entry->is_array)
+    dyno_byte_buffer_append_u64(&writer->entries, entry->count);
+  dyno_byte_buffer_append(&writer->entries, entry->values, (size_t)dyno_gguf_entry_bytes(entry));
+  writer->entry_count++;
+}
+
 /* Bytes of a tensor, and of all tensors with this one, or false when it has no such. */
 static bool measure(uint64_t *bytes, uint64_t *all, const dyno_gguf_writer *writer,
                     uint32_t type_id, const uint64_t *dims, uint32_t rank)
@@ -178,9 +195,17 @@ static uint64_t tensor_bytes(const dyno_gguf_writer *writer, uint64_t index)
   return bytes;
 }
 
-static dyno_status write_head(dyno_gguf_writer *writer, uint64_t head_end, dyno_error *error)
+uint64_t dyno_gguf_writer_head_checksum(const dyno_gguf_writer *writer)
+{
+  return writer->head_checksum;
+}
+
+static dyno_status write_head(dyno_gguf_writer *writer, dyno_error *error)
 {
   dyno_byte_buffer head = {0};
+  XXH3_state_t state;
+  XXH3_INITSTATE(&state);
+  XXH3_64bits_reset(&state);
   dyno_byte_buffer_append_text(&head, "GGUF");
   dyno_byte_buffer_append_u32(&head, VERSION);
   dyno_byte_buffer_append_u64(&head, writer->tensor_count);
@@ -189,29 +214,41 @@ static dyno_status write_head(dyno_gguf_writer *writer, uint64_t head_end, dyno_
   if (head.failed)
     status = dyno_fail(error, DYNO_ERROR_MEMORY, "%s: out of memory", writer->path);
   const dyno_byte_buffer *const parts[] = {&head, &writer->entries, &writer->tensors};
-  for (size_t i = 0; i < sizeof parts / sizeof *parts && status == DYNO_OK; i++)
+  for (size_t i = 0; i < sizeof parts / sizeof *parts && status == DYNO_OK; i++) {
+    XXH3_64bits_update(&state, parts[i]->bytes, parts[i]->size);
     status = dyno_tensor_stream_write(&writer->stream, parts[i]->bytes, parts[i]->size, error);
+  }
+  writer->head_checksum = XXH3_64bits_digest(&state);
   dyno_byte_buffer_free(&head);
-  return status != DYNO_OK ? status : dyno_tensor_stream_pad(&writer->stream, head_end, error);
+  return status;
+}
+
+/* Zeros up to where the data begins. */
+static void pad_head(dyno_gguf_writer *writer, uint64_t bytes)
+{
+  static const uint8_t zeros[64];
+  for (; bytes > 0; bytes -= bytes < sizeof zeros ? bytes : sizeof zeros)
+    dyno_byte_buffer_append(&writer->tensors, zeros, bytes < sizeof zeros ? bytes : sizeof zeros);
 }
 
 dyno_status dyno_gguf_writer_begin(dyno_gguf_writer *writer, dyno_error *error)
 {
   if (writer->declaration.status != DYNO_OK)
     return dyno_fail(error, writer->declaration.status, "%s", writer->declaration.message);
-  if (writer->entries.failed || writer->tensors.failed || writer->sizes.failed)
-    return dyno_fail(error, DYNO_ERROR_MEMORY, "%s: out of memory", writer->path);
   if (writer->alignment < 8 || (writer->alignment & (writer->alignment - 1)) != 0)
     return dyno_fail(error, DYNO_ERROR_USAGE, "%s: alignment %" PRIu64 " is no power of two from 8",
                      writer->path, writer->alignment);
-  uint64_t head_end = 24 + writer->entries.size + writer->tensors.size;
-  if (!dyno_checked_round_up(&head_end, head_end, writer->alignment) ||
+  uint64_t head_bytes = 24 + writer->entries.size + writer->tensors.size, head_end;
+  if (!dyno_checked_round_up(&head_end, head_bytes, writer->alignment) ||
       !dyno_checked_add(&writer->total_bytes, head_end, writer->data_bytes))
     return dyno_fail(error, DYNO_ERROR_USAGE, "%s: the tensors are too big", writer->path);
+  pad_head(writer, head_end - head_bytes);
+  if (writer->entries.failed || writer->tensors.failed || writer->sizes.failed)
+    return dyno_fail(error, DYNO_ERROR_MEMORY, "%s: out of memory", writer->path);
   dyno_status status =
       dyno_tensor_stream_open(&writer->stream, writer->path, writer->total_bytes, error);
   if (status == DYNO_OK)
-    status = write_head(writer, head_end, error);
+    status = write_head(writer, error);
   if (status == DYNO_OK && writer->tensor_count > 0)
     writer->current_left = tensor_bytes(writer, 0);
   return status;

@@ -38,12 +38,18 @@ void dyno_gguf_writer_add_strings(dyno_gguf_writer *writer, const char *key,
 void dyno_gguf_writer_add_array(dyno_gguf_writer *writer, const char *key,
                                 dyno_gguf_value_type type, const void *values, size_t count);
 
+/* An entry of another file, as it is there. "general.alignment" is not to be copied. */
+void dyno_gguf_writer_copy_entry(dyno_gguf_writer *writer, const dyno_gguf_entry *entry);
+
 /* A tensor; dims [rank], the fastest first; type_id as in gguf_types.c. */
 void dyno_gguf_writer_add_tensor(dyno_gguf_writer *writer, const char *name, uint32_t type_id,
                                  const uint64_t *dims, uint32_t rank);
 
 /* The size the file will have. Valid after begin(). */
 uint64_t dyno_gguf_writer_bytes(const dyno_gguf_writer *writer);
+
+/* XXH3, 64 bits, of all bytes before the first tensor's data. Valid after begin(). */
+uint64_t dyno_gguf_writer_head_checksum(const dyno_gguf_writer *writer);
 
 /* USAGE for a bad declaration; MEMORY; IO; UNAVAILABLE when the disk has not enough room. */
 dyno_status dyno_gguf_writer_begin(dyno_gguf_writer *writer, dyno_error *error);

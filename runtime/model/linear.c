@@ -3,9 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Both kernels and the layout, for activations of one format. */
+#include "runtime/model/packed.h"
+
+/* Both kernels and the layout, for activations of one format. in is the layout to choose them for,
+ * or NULL to choose that too. */
 static dyno_status choose(dyno_linear *linear, const dyno_linear_source *source,
-                          const dyno_tensor *tensor, dyno_dtype activation, dyno_error *error)
+                          const dyno_tensor *tensor, dyno_dtype activation, const dyno_layout *in,
+                          dyno_error *error)
 {
   size_t used =
       tensor->groups < source->groups_per_token ? tensor->groups : source->groups_per_token;
@@ -26,10 +30,13 @@ static dyno_status choose(dyno_linear *linear, const dyno_linear_source *source,
        .groups = tensor->groups},
   };
   dyno_choice choices[2];
+  const dyno_layout *layout = in;
   dyno_status status =
-      dyno_select_layout(&linear->layout, choices, source->registry, problems, 2, error);
+      in != NULL ? dyno_select_in_layout(choices, source->registry, problems, 2, in, error)
+                 : dyno_select_layout(&layout, choices, source->registry, problems, 2, error);
   if (status != DYNO_OK)
     return status;
+  linear->layout = layout;
   linear->activation = activation;
   linear->decode = choices[0];
   linear->prefill = choices[1];
@@ -37,18 +44,38 @@ static dyno_status choose(dyno_linear *linear, const dyno_linear_source *source,
 }
 
 /* Fast precision takes A8 activations where there is a kernel for the weights' format. */
-static dyno_status choose_kernels(dyno_linear *linear, const dyno_linear_source *source,
-                                  const dyno_tensor *tensor, dyno_error *error)
+static dyno_status choose_in(dyno_linear *linear, const dyno_linear_source *source,
+                             const dyno_tensor *tensor, const dyno_layout *in, dyno_error *error)
 {
   if (source->precision == DYNO_PRECISION_FAST) {
     dyno_error none;
-    dyno_status status = choose(linear, source, tensor, DYNO_A8, &none);
+    dyno_status status = choose(linear, source, tensor, DYNO_A8, in, &none);
     if (status == DYNO_OK)
       return DYNO_OK;
     if (status != DYNO_ERROR_NOT_FOUND)
       return dyno_fail(error, status, "%s", none.message);
   }
-  return choose(linear, source, tensor, DYNO_F32, error);
+  return choose(linear, source, tensor, DYNO_F32, in, error);
+}
+
+static dyno_status choose_kernels(dyno_linear *linear, const dyno_linear_source *source,
+                                  const dyno_tensor *tensor, dyno_error *error)
+{
+  if (tensor->layout == NULL || source->repack)
+    return choose_in(linear, source, tensor, NULL, error);
+  dyno_status status = choose_in(linear, source, tensor, tensor->layout, error);
+  if (status != DYNO_ERROR_NOT_FOUND)
+    return status;
+  if (source->precision == DYNO_PRECISION_REFERENCE)
+    return choose_in(linear, source, tensor, NULL, error);
+  char remedy[DYNO_PACKED_REMEDY];
+  const char *tier = dyno_isa_name(dyno_registry_isa(source->registry));
+  bool masked = dyno_registry_isa(source->registry) < dyno_registry_cpu(source->registry)->isa;
+  return dyno_fail(error, DYNO_ERROR_UNAVAILABLE,
+                   "%s: tensor '%s' is packed as %s, which no kernel of the tier %s reads: %s%s%s",
+                   dyno_checkpoint_path(source->checkpoint), tensor->name, tensor->layout->name,
+                   tier, dyno_packed_remedy(remedy, dyno_checkpoint_packed(source->checkpoint)),
+                   masked ? " --isa=" : "", masked ? tier : "");
 }
 
 /* Packing, or checking, one matrix with all threads. */
@@ -133,10 +160,24 @@ static dyno_status run_pack_job(pack_job *job, dyno_pool *pool, dyno_error *erro
   return status;
 }
 
+static dyno_status point_at_groups(dyno_linear *linear, const uint8_t *base, size_t group_bytes,
+                                   dyno_error *error)
+{
+  linear->group_weight = calloc(linear->groups, sizeof *linear->group_weight);
+  if (linear->group_weight == NULL)
+    return dyno_fail(error, DYNO_ERROR_MEMORY, "%s: out of memory", linear->name);
+  for (size_t g = 0; g < linear->groups; g++)
+    linear->group_weight[g] = base + g * group_bytes;
+  return DYNO_OK;
+}
+
 static dyno_status load_weight(dyno_linear *linear, const dyno_linear_source *source,
                                const dyno_tensor *tensor, dyno_error *error)
 {
   const dyno_layout *layout = linear->layout;
+  /* By name: a plug-in may carry a copy of a built-in layout. */
+  if (tensor->layout != NULL && strcmp(layout->name, tensor->layout->name) == 0)
+    return point_at_groups(linear, tensor->packed, tensor->packed_bytes, error);
   bool as_it_is = layout == dyno_layout_rows(tensor->dtype) && tensor->data != NULL;
   pack_job job = {.linear = linear, .checkpoint = source->checkpoint, .tensor = tensor};
   const uint8_t *base = tensor->data;
@@ -149,12 +190,8 @@ static dyno_status load_weight(dyno_linear *linear, const dyno_linear_source *so
     job.packed = linear->packed.data;
     base = job.packed;
   }
-  linear->group_weight = calloc(tensor->groups, sizeof *linear->group_weight);
-  if (linear->group_weight == NULL)
-    return dyno_fail(error, DYNO_ERROR_MEMORY, "%s: out of memory", tensor->name);
-  for (size_t g = 0; g < tensor->groups; g++)
-    linear->group_weight[g] = base + g * job.group_bytes;
-  return run_pack_job(&job, source->pool, error);
+  dyno_status status = point_at_groups(linear, base, job.group_bytes, error);
+  return status == DYNO_OK ? run_pack_job(&job, source->pool, error) : status;
 }
 
 /* The same for a matrix that is used as F32 and kept as something else; it is small. */
@@ -193,8 +230,8 @@ static dyno_status load_bias(dyno_linear *linear, const dyno_linear_source *sour
   return dyno_checkpoint_read_floats(source->checkpoint, linear->bias, bias, error);
 }
 
-dyno_status dyno_linear_load(dyno_linear *linear, const dyno_linear_source *source,
-                             const dyno_tensor *weight, const dyno_tensor *bias, dyno_error *error)
+dyno_status dyno_linear_plan(dyno_linear *linear, const dyno_linear_source *source,
+                             const dyno_tensor *weight, dyno_error *error)
 {
   /* Some dialects keep the router as F32, others the same numbers as BF16. In F32 either way: a
    * model must not choose other experts because its file was converted. */
@@ -208,10 +245,16 @@ dyno_status dyno_linear_load(dyno_linear *linear, const dyno_linear_source *sour
       .k = weight->k,
       .weight = used.dtype,
   };
-  dyno_status status = choose_kernels(linear, source, &used, error);
+  return choose_kernels(linear, source, &used, error);
+}
+
+dyno_status dyno_linear_load(dyno_linear *linear, const dyno_linear_source *source,
+                             const dyno_tensor *weight, const dyno_tensor *bias, dyno_error *error)
+{
+  dyno_status status = dyno_linear_plan(linear, source, weight, error);
   if (status == DYNO_OK)
-    status = used.dtype == weight->dtype ? load_weight(linear, source, weight, error)
-                                         : load_widened(linear, source, weight, error);
+    status = linear->weight == weight->dtype ? load_weight(linear, source, weight, error)
+                                             : load_widened(linear, source, weight, error);
   if (status == DYNO_OK && bias != NULL)
     status = load_bias(linear, source, bias, error);
   if (status != DYNO_OK)

@@ -2,6 +2,7 @@
 #ifndef DYNO_RUNTIME_MODEL_LINEAR_H
 #define DYNO_RUNTIME_MODEL_LINEAR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "kernels/base/buffer.h"
@@ -31,12 +32,24 @@ typedef struct dyno_linear_source {
   dyno_precision precision;
   size_t prefill_tokens;   /* the batch that prefill kernels are chosen for */
   size_t groups_per_token; /* experts that a token uses; 1 for dense matrices */
+  /* Choose the layout afresh for a tensor that the file has packed, to pack it again. */
+  bool repack;
 } dyno_linear_source;
 
-/* Chooses layout and kernels and brings the weights into the layout: by mapping where the file
- * has it already, else by packing, after which the source's pages are released. A router becomes
- * F32, whatever the file keeps it as. bias may be NULL.
- * On failure *linear is zeroed. Errors of dyno_select_layout and dyno_checkpoint_read_rows. */
+/* Chooses layout and kernels for a tensor, without loading anything: fills all of *linear but the
+ * weights and the bias.
+ *
+ * A tensor that the file has packed stays in its layout, except for repack, and for reference
+ * precision where nothing reads that layout with float activations: then its rows are unpacked.
+ * UNAVAILABLE, naming the tensor, its layout and the remedy, when fast kernels for it are missing.
+ * Errors of dyno_select_layout. */
+dyno_status dyno_linear_plan(dyno_linear *linear, const dyno_linear_source *source,
+                             const dyno_tensor *weight, dyno_error *error);
+
+/* Plans, and brings the weights into the layout: by mapping where the file has it already, else by
+ * packing, after which the source's pages are released. A router becomes F32, whatever the file
+ * keeps it as. bias may be NULL. On failure *linear is zeroed. Errors of dyno_linear_plan and
+ * dyno_checkpoint_read_rows. */
 dyno_status dyno_linear_load(dyno_linear *linear, const dyno_linear_source *source,
                              const dyno_tensor *weight, const dyno_tensor *bias, dyno_error *error);
 

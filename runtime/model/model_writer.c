@@ -309,6 +309,8 @@ static dyno_status emit_chunk(plan *p, const dyno_source *part, size_t rows)
     return emit_split(p, blocks);
   case DYNO_SOURCE_TRANSPOSED:
     return emit_transposed(p, rows, part->columns, row_bytes / part->columns);
+  case DYNO_SOURCE_PACKED: /* no dialect has it: pack.h writes such files */
+    break;
   }
   return DYNO_OK;
 }

@@ -1,13 +1,10 @@
 #include "runtime/synth/vocabulary.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/text/byte_level.h"
 #include "runtime/text/file.h"
-#include "runtime/text/utf8.h"
 #include "runtime/text/vocabulary_internal.h"
 
 enum { MOST_FILE_BYTES = 256 << 20 };
@@ -55,25 +52,6 @@ static dyno_status pad(dyno_vocabulary *tokens, size_t size, dyno_error *error)
   return status;
 }
 
-/* Spells a token in GPT-2's letters for bytes if it is a normal one, else as it is. */
-static dyno_status spell(dyno_bytes *spelling, const dyno_vocabulary *tokens, int32_t id,
-                         dyno_error *error)
-{
-  size_t count;
-  const char *bytes = dyno_vocabulary_bytes(tokens, id, &count);
-  if (bytes == NULL)
-    return dyno_fail(error, DYNO_ERROR_FORMAT, "the vocabulary has no token %" PRId32, id);
-  if (dyno_vocabulary_kind(tokens, id) != DYNO_TOKEN_NORMAL)
-    return dyno_bytes_append(spelling, bytes, count, error);
-  dyno_status status = DYNO_OK;
-  for (size_t i = 0; i < count && status == DYNO_OK; i++) {
-    char letter[4];
-    size_t length = dyno_utf8_encode(letter, dyno_byte_level_code_point((unsigned char)bytes[i]));
-    status = dyno_bytes_append(spelling, letter, length, error);
-  }
-  return status;
-}
-
 static dyno_status spell_all(dyno_synth_vocabulary *v, size_t size, dyno_error *error)
 {
   size_t *ends = calloc(size, sizeof *ends);
@@ -82,7 +60,7 @@ static dyno_status spell_all(dyno_synth_vocabulary *v, size_t size, dyno_error *
                            ? DYNO_OK
                            : dyno_fail(error, DYNO_ERROR_MEMORY, "out of memory");
   for (size_t id = 0; id < size && status == DYNO_OK; id++) {
-    status = spell(&v->spelling, v->tokens, (int32_t)id, error);
+    status = dyno_vocabulary_spell_gguf(&v->spelling, v->tokens, (int64_t)id, error);
     ends[id] = v->spelling.count;
     if (status == DYNO_OK)
       status = dyno_bytes_append(&v->spelling, "", 1, error);

@@ -6,14 +6,6 @@
 #include "runtime/synth/vocabulary.h"
 #include "runtime/text/pretokenize.h"
 
-/* GGUF's token types: ggml-org/llama.cpp, gguf-py, constants.py, TokenType. */
-static const int32_t gguf_types[] = {
-    [DYNO_TOKEN_UNUSED] = 5,
-    [DYNO_TOKEN_NORMAL] = 1,
-    [DYNO_TOKEN_SPECIAL] = 3,
-    [DYNO_TOKEN_ADDED] = 4,
-};
-
 /* "left right" of every merge. */
 static dyno_status join_merges(dyno_bytes *text, dyno_span *spans, const dyno_synth_vocabulary *v,
                                dyno_error *error)
@@ -50,7 +42,7 @@ dyno_status dyno_synth_vocabulary_write_gguf(const dyno_synth_vocabulary *v,
                            : dyno_fail(error, DYNO_ERROR_MEMORY, "out of memory");
   if (status == DYNO_OK) {
     for (size_t id = 0; id < size; id++)
-      types[id] = gguf_types[dyno_vocabulary_kind(v->tokens, (int64_t)id)];
+      types[id] = dyno_vocabulary_type_gguf(v->tokens, (int64_t)id);
     dyno_gguf_writer_add_string(writer, "tokenizer.ggml.model", "gpt2");
     dyno_gguf_writer_add_string(writer, "tokenizer.ggml.pre", pre);
     dyno_gguf_writer_add_strings(writer, "tokenizer.ggml.tokens", v->spelled, size);

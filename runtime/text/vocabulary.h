@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "kernels/base/status.h"
+#include "runtime/text/buffer.h"
 
 typedef struct dyno_vocabulary dyno_vocabulary;
 
@@ -47,6 +48,12 @@ dyno_status dyno_vocabulary_add(dyno_vocabulary *vocabulary, int64_t id, const c
  * border of a message. User-defined ones like [PAD12] count as unused. */
 dyno_status dyno_vocabulary_add_gguf(dyno_vocabulary *vocabulary, int64_t id, const char *text,
                                      size_t count, int64_t type, dyno_error *error);
+
+/* The other way: appends a token's spelling, nothing for an id that was never added, and its type.
+ */
+dyno_status dyno_vocabulary_spell_gguf(dyno_bytes *spelling, const dyno_vocabulary *vocabulary,
+                                       int64_t id, dyno_error *error);
+int32_t dyno_vocabulary_type_gguf(const dyno_vocabulary *vocabulary, int64_t id);
 
 /* Adds the special tokens of o200k_harmony behind the n normal tokens (ids 0 to n - 1) that are
  * there: for o200k_base, where n is 199998, they get the ids they are known by; for a smaller
