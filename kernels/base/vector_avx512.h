@@ -12,7 +12,7 @@ enum { DYNO_LANES512 = 16 };
 /* A mask of the first `count` lanes; of all of them when count is 16 or more. */
 DYNO_ALWAYS_INLINE __mmask16 dyno_first_lanes512(size_t count)
 {
-  return count < DYNO_LANES512 ? (__mmask16)((1u << count) - 1) : (__mmask16)0xffff;
+  return (__mmask16)(count < DYNO_LANES512 ? (1u << count) - 1 : 0xffffu);
 }
 
 /* The sum of the lanes, always in the same order. */
