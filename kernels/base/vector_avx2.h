@@ -4,6 +4,7 @@
 
 #include <immintrin.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "kernels/base/compiler.h"
 
@@ -17,12 +18,15 @@ DYNO_ALWAYS_INLINE __m256i dyno_first_lanes256(size_t count)
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(lane_count), lanes);
 }
 
-/* The first `count` of eight floats, and zeros; touches no others. */
+/* The first `count` of eight floats, and zeros; touches no others. (vmaskmovps would do, but QEMU
+ * up to 7.2 reads all eight.) */
 DYNO_ALWAYS_INLINE __m256 dyno_load256(const float *values, size_t count)
 {
   if (count >= DYNO_LANES256)
     return _mm256_loadu_ps(values);
-  return _mm256_maskload_ps(values, dyno_first_lanes256(count));
+  float some[DYNO_LANES256] = {0};
+  memcpy(some, values, count * sizeof *some);
+  return _mm256_loadu_ps(some);
 }
 
 /* Stores the first `count` of eight floats. */

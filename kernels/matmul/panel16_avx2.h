@@ -6,12 +6,12 @@
 
 #include <immintrin.h>
 
-#include "kernels/base/compiler.h"
+#include "kernels/base/vector_avx2.h"
 #include "kernels/matmul/panel16.h"
 
 enum {
-  DYNO_TILE256_ROWS = 8,        /* half of a panel's */
-  DYNO_TILE256_MOST_TOKENS = 4, /* of one half; a single token takes both halves */
+  DYNO_TILE256_ROWS = DYNO_LANES256, /* half of a panel's */
+  DYNO_TILE256_MOST_TOKENS = 4,      /* of one half; a single token takes both halves */
 };
 
 /* The scales of the block at hand, in rows 8 half to 8 half + 7. MXFP4: 2^(e - 128), as in
@@ -70,17 +70,16 @@ DYNO_ALWAYS_INLINE void dyno_zero_sums256(__m256 *sums, size_t tokens)
 DYNO_ALWAYS_INLINE void dyno_store_sums256(const dyno_panel16_tile *tile, const __m256 *sums,
                                            size_t half, size_t tokens)
 {
-  const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-  int rows = (int)tile->rows - (int)(DYNO_TILE256_ROWS * half);
-  __m256i mask = _mm256_cmpgt_epi32(_mm256_set1_epi32(rows), lanes);
-  float *output = tile->output + DYNO_TILE256_ROWS * half;
-  __m256 bias = _mm256_setzero_ps();
-  if (tile->bias != NULL)
-    bias = _mm256_maskload_ps(tile->bias + DYNO_TILE256_ROWS * half, mask);
+  size_t first = DYNO_TILE256_ROWS * half;
+  if (first >= tile->rows)
+    return;
+  size_t rows = tile->rows - first;
   DYNO_UNROLL
   for (size_t t = 0; t < tokens; t++) {
-    __m256 sum = tile->bias != NULL ? _mm256_add_ps(sums[t], bias) : sums[t];
-    _mm256_maskstore_ps(output + t * tile->output_stride, mask, sum);
+    __m256 sum = sums[t];
+    if (tile->bias != NULL)
+      sum = _mm256_add_ps(sum, dyno_load256(tile->bias + first, rows));
+    dyno_store256(tile->output + t * tile->output_stride + first, rows, sum);
   }
 }
 
