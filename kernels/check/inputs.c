@@ -7,7 +7,7 @@
 
 static const char *const names[DYNO_INPUT_COUNT] = {
     "normal",      "uniform", "zero",    "outlier", "denormal",
-    "alternating", "largest", "extreme", "special",
+    "alternating", "halfway", "largest", "extreme", "special",
 };
 
 const char *dyno_input_name(dyno_input input)
@@ -41,6 +41,21 @@ static float random_special(dyno_rng *rng)
   }
 }
 
+/* Where rounding shows: by blocks of 32, halves of a step of which the largest has 127, or as near
+ * to a half as float can be; or numbers whose bits beyond those of bf16 or f16 are one half. */
+static float random_halfway(size_t index, float step, dyno_rng *rng)
+{
+  uint32_t bits = dyno_float_to_bits(dyno_rng_normal(rng));
+  switch (index / 32 % 4) {
+  case 0:
+    return dyno_bits_to_float((bits & 0xffff0000u) | 0x8000u);
+  case 1:
+    return dyno_bits_to_float((bits & 0xffffe000u) | 0x1000u);
+  default:
+    return index % 32 == 0 ? 127 * step : ((float)dyno_rng_below(rng, 254) - 126.5f) * step;
+  }
+}
+
 static float random_float(dyno_input input, dyno_rng *rng)
 {
   switch (input) {
@@ -71,8 +86,10 @@ void dyno_fill_floats(float *values, size_t count, dyno_input input, dyno_input_
       values[i] = signs && i % 2 != 0 ? -size : size;
     return;
   }
+  float step = 0.01f + fabsf(dyno_rng_uniform(rng));
   for (size_t i = 0; i < count; i++)
-    values[i] = random_float(input, rng);
+    values[i] =
+        input == DYNO_INPUT_HALFWAY ? random_halfway(i, step, rng) : random_float(input, rng);
   if (input == DYNO_INPUT_OUTLIER && count != 0)
     values[dyno_rng_below(rng, count)] *= 1000;
 }

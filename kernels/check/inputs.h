@@ -14,6 +14,7 @@ typedef enum dyno_input {
   DYNO_INPUT_OUTLIER,     /* normal, and one element a thousand times larger */
   DYNO_INPUT_DENORMAL,    /* floats and scales below the smallest normal number */
   DYNO_INPUT_ALTERNATING, /* sums that cancel, and ties */
+  DYNO_INPUT_HALFWAY,     /* halfway between two quants, or two numbers of a shorter format */
   DYNO_INPUT_LARGEST,     /* quants at their extremes, large floats; sums do not overflow */
   DYNO_INPUT_EXTREME,     /* exponents all over the range in which sums do not overflow */
   DYNO_INPUT_SPECIAL,     /* NaNs and infinities here and there */

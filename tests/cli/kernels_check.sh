@@ -23,7 +23,7 @@ is 'and the cases: all there are' "$(value variants/0/cases)" "$(value variants/
 is 'and the seed' "$(value seed)" 1
 
 ok 'one problem is checked alone' "$DYNO" kernels check --problem='rmsnorm m=3 k=17'
-like 'with every kind of input' "$output" 'rmsnorm__ref +73 of 73 cases'
+like 'with every kind of input' "$output" 'rmsnorm__ref +74 of 74 cases'
 exits 'nothing to check is no success' 1 "$DYNO" kernels check --problem='matmul weight=i8 activation=f32 k=8'
 exits 'a malformed problem is a usage error' 2 "$DYNO" kernels check --problem='matmul weight=mxfp4 activation=a8 k=33'
 exits 'an unknown name is one too' 2 "$DYNO" kernels check --kernel=no_such_variant
