@@ -64,25 +64,35 @@ static void read_split(uint8_t *out, const dyno_source *source, size_t group, si
   }
 }
 
-/* The file has, in each group, a row of all outputs for each input. Blocks of 64 inputs by 64
- * outputs keep both sides in the first-level cache. */
+/* Copies elements between a file's columns and rows. A constant size becomes a load and a store. */
+static inline void copy_tile(uint8_t *to, size_t to_stride, const uint8_t *from, size_t from_stride,
+                             size_t rows, size_t columns, size_t from_step, size_t size)
+{
+  for (size_t i = 0; i < rows; i++, to += to_stride, from += from_step)
+    for (size_t j = 0; j < columns; j++)
+      memcpy(to + j * size, from + j * from_stride, size);
+}
+
+/* The file has, in each group, a row of all outputs for each input. A tile of inputs by outputs
+ * keeps both sides in the first-level cache. */
 static void read_transposed(uint8_t *out, const dyno_source *source, size_t group, size_t row0,
                             size_t row1)
 {
   enum { TILE = 64 };
   size_t size = dyno_row_bytes(source->tensor.dtype, 1), columns = source->columns;
   size_t stride = source->source_rows * size, step = source->step * size;
-  const uint8_t *data = source->file_tensor->data + group * columns * stride;
-  for (size_t i0 = row0; i0 < row1; i0 += TILE)
-    for (size_t j0 = 0; j0 < columns; j0 += TILE) {
-      size_t i1 = row1 - i0 < TILE ? row1 : i0 + TILE;
-      size_t j1 = columns - j0 < TILE ? columns : j0 + TILE;
-      for (size_t j = j0; j < j1; j++) {
-        const uint8_t *from = data + j * stride + source->offset * size + i0 * step;
-        uint8_t *to = out + ((i0 - row0) * columns + j) * size;
-        for (size_t i = i0; i < i1; i++, from += step, to += columns * size)
-          memcpy(to, from, size);
-      }
+  const uint8_t *data =
+      source->file_tensor->data + group * columns * stride + source->offset * size;
+  for (size_t i = row0; i < row1; i += TILE)
+    for (size_t j = 0; j < columns; j += TILE) {
+      size_t rows = row1 - i < TILE ? row1 - i : TILE;
+      size_t width = columns - j < TILE ? columns - j : TILE;
+      uint8_t *to = out + ((i - row0) * columns + j) * size;
+      const uint8_t *from = data + j * stride + i * step;
+      if (size == 2)
+        copy_tile(to, columns * size, from, stride, rows, width, step, 2);
+      else
+        copy_tile(to, columns * size, from, stride, rows, width, step, 4);
     }
 }
 

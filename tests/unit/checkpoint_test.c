@@ -322,6 +322,7 @@ Test(checkpoint, the_scan_finds_what_is_not_finite)
       {0, DYNO_TENSOR_DOWN_WEIGHT, 0, 0, 0, {0xff}, 1, "group 0, row 0, column 0: the MXFP4"},
       {0, DYNO_TENSOR_UP_WEIGHT, 1, 3, 0, {0xfe, 0x07}, 2, "group 1, row 3, column 0 or a little"},
       {0, DYNO_TENSOR_QUERY_WEIGHT, 0, 5, 6, {0x80, 0x7f}, 2, "row 5, column 3: the weight"},
+      {0, DYNO_TENSOR_HEAD, 0, 69, 126, {0x80, 0xff}, 2, "row 69, column 63: the weight"},
       {0, DYNO_TENSOR_SINKS, 0, 0, 2, {0xc0, 0xff}, 2, "row 0, column 1: the weight"},
       {15, DYNO_TENSOR_DOWN_BIAS, 2, 0, 4, {0, 0, 0x80, 0x7f}, 4, "group 2, row 0, column 1"},
       {15, DYNO_TENSOR_HEAD, 0, 69, 252, {1, 0, 0xc0, 0xff}, 4, "row 69, column 63"},
