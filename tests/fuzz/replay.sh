@@ -21,6 +21,7 @@ while read -r target folders; do
 done <<'TARGETS'
 gguf_fuzz gguf
 harmony_fuzz harmony
+packed_fuzz packed
 safetensors_fuzz safetensors
 tiktoken_fuzz tiktoken
 tokenizer_fuzz tokenizer
