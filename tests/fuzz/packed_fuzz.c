@@ -74,8 +74,12 @@ static void read_model(const char *path)
   run_model(path);
 }
 
+/* What does not begin like GGUF is taken for safetensors, whose target is another, and whose
+ * errors may name the files beside it. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+  if (size < 4 || memcmp(data, "GGUF", 4) != 0)
+    return 0;
   const char *path = put(data, size);
   read_model(path);
   packed_seal(path);
