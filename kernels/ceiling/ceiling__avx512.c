@@ -18,7 +18,9 @@ uint64_t dyno_ceiling_read__avx512(const void *buffer, size_t iterations)
     DYNO_CEILING_IN_ORDER();
   }
   __m512i sum = _mm512_add_epi64(_mm512_add_epi64(sum0, sum1), _mm512_add_epi64(sum2, sum3));
-  return (uint64_t)_mm512_reduce_add_epi64(sum);
+  uint64_t lanes[8];
+  _mm512_storeu_si512(lanes, sum);
+  return dyno_ceiling_sum(lanes, 8);
 }
 
 uint64_t dyno_ceiling_mac_f32__avx512(const void *buffer, size_t iterations)
@@ -35,7 +37,9 @@ uint64_t dyno_ceiling_mac_f32__avx512(const void *buffer, size_t iterations)
   }
   __m512 sum = _mm512_setzero_ps();
   DYNO_CEILING_EACH_CHAIN(FOLD)
-  return (uint64_t)_mm512_reduce_add_epi64(_mm512_castps_si512(sum));
+  uint64_t lanes[8];
+  _mm512_storeu_si512(lanes, _mm512_castps_si512(sum));
+  return dyno_ceiling_sum(lanes, 8);
 #undef DECLARE
 #undef STEP
 #undef FOLD

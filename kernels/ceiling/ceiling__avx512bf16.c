@@ -17,7 +17,9 @@ uint64_t dyno_ceiling_mac_bf16__avx512bf16(const void *buffer, size_t iterations
   }
   __m512 sum = _mm512_setzero_ps();
   DYNO_CEILING_EACH_CHAIN(FOLD)
-  return (uint64_t)_mm512_reduce_add_epi64(_mm512_castps_si512(sum));
+  uint64_t lanes[8];
+  _mm512_storeu_si512(lanes, _mm512_castps_si512(sum));
+  return dyno_ceiling_sum(lanes, 8);
 #undef DECLARE
 #undef STEP
 #undef FOLD

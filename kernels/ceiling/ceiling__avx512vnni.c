@@ -17,7 +17,9 @@ uint64_t dyno_ceiling_mac_i8__avx512vnni(const void *buffer, size_t iterations)
   }
   __m512i sum = _mm512_setzero_si512();
   DYNO_CEILING_EACH_CHAIN(FOLD)
-  return (uint64_t)_mm512_reduce_add_epi64(sum);
+  uint64_t lanes[8];
+  _mm512_storeu_si512(lanes, sum);
+  return dyno_ceiling_sum(lanes, 8);
 #undef DECLARE
 #undef STEP
 #undef FOLD

@@ -16,4 +16,14 @@
  * unrolled loop, and the prefetcher then loses a third of its speed. */
 #define DYNO_CEILING_IN_ORDER() __asm__ volatile("" ::: "memory")
 
+/* The lanes of a vector together. Not by the compiler's own reduction: gcc writes it with signed
+ * numbers, which may not overflow. */
+static inline uint64_t dyno_ceiling_sum(const uint64_t *lanes, size_t count)
+{
+  uint64_t sum = 0;
+  for (size_t i = 0; i < count; i++)
+    sum += lanes[i];
+  return sum;
+}
+
 #endif

@@ -9,7 +9,7 @@ tune() { "$DYNO" tune --rounds=3 --shapes "$shapes" "$@"; }
 why() { "$DYNO" kernels list --why --shapes "$shapes" --tuned "$tuned" "$@"; }
 
 ok 'it measures and writes' tune -o "$tuned"
-like 'it names the fastest of each problem' "$output" '^w +matmul .* matmul_mxfp4_a8_.*[0-9] .?s '
+like 'it names the fastest of each problem' "$output" '^w +matmul .* matmul_mxfp4_a8_.*[0-9] [^ ]*s '
 usable=$("$DYNO" kernels list | grep -Ec '^(matmul_mxfp4_a8|rmsnorm)_.* yes$')
 matmuls=$("$DYNO" kernels list | grep -Ec '^matmul_mxfp4_a8_.* yes$')
 is 'the file has a line for each variant and problem' "$(grep -Ec '^[1-9][0-9]* [a-z]' "$tuned")" \

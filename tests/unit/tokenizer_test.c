@@ -29,7 +29,7 @@ static void check_vector(const dyno_tokenizer *tokenizer, const json_t *vector, 
   dyno_bytes bytes = {0};
   status = dyno_tokenizer_decode(tokenizer, &bytes, tokens.ids, tokens.count, &error);
   cr_assert(status == DYNO_OK, "line %zu: %s", line, error.message);
-  cr_assert(bytes.count == count && memcmp(bytes.data, text, count) == 0,
+  cr_assert(bytes.count == count && (count == 0 || memcmp(bytes.data, text, count) == 0),
             "line %zu: came back different", line);
   dyno_bytes_free(&bytes);
   dyno_tokens_free(&tokens);
@@ -117,7 +117,7 @@ static size_t round_trip(const dyno_tokenizer *tokenizer, const char *text, size
             error.message);
   cr_assert(dyno_tokenizer_decode(tokenizer, &bytes, tokens.ids, tokens.count, &error) == DYNO_OK,
             "%s", error.message);
-  cr_assert(bytes.count == count && memcmp(bytes.data, text, count) == 0,
+  cr_assert(bytes.count == count && (count == 0 || memcmp(bytes.data, text, count) == 0),
             "%zu bytes came back different", count);
   size_t made = tokens.count;
   dyno_tokens_free(&tokens);
