@@ -91,9 +91,10 @@ exits 'a format without operands fails' 1 bench --problem 'attention activation=
 like '... and says that nothing computes it' "$output" 'no variant computes it'
 ok '--help' "$DYNO" kernels bench --help
 
-# An interrupt keeps what was measured.
+# An interrupt keeps what was measured. --foreground: else timeout signals its whole group, and the
+# program is interrupted twice.
 if command -v timeout >/dev/null 2>&1; then
-  exits 'SIGINT ends with 130' 130 timeout --preserve-status -s INT 2 "$DYNO" kernels bench --rounds=100000 \
+  exits 'SIGINT ends with 130' 130 timeout --foreground --preserve-status -s INT 2 "$DYNO" kernels bench --rounds=100000 \
     --warm --problem 'rmsnorm m=1 k=64' --problem 'rmsnorm m=2 k=64' --output "$json" --format=json
   is '... and the report says so' "$(value interrupted)" true
 else

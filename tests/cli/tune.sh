@@ -39,7 +39,7 @@ exits 'a part of the variants is not tuned' 2 tune -o "$tuned" --kernel=avx2
 exits 'a folder that is not there fails' 1 tune -o /nonexistent/tuned
 if command -v timeout >/dev/null 2>&1; then
   cp "$tuned" "$tuned.before"
-  exits 'SIGTERM ends with 143' 143 timeout --preserve-status -s TERM 2 "$DYNO" tune --rounds=100000 \
+  exits 'SIGTERM ends with 143' 143 timeout --foreground --preserve-status -s TERM 2 "$DYNO" tune --rounds=100000 \
     --shapes "$shapes" -o "$tuned"
   ok '... and leaves the file alone' cmp "$tuned" "$tuned.before"
 else
