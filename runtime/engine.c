@@ -19,6 +19,7 @@ struct dyno_engine {
   dyno_pool *pool;
   dyno_checkpoint *checkpoint;
   dyno_model model;
+  dyno_probe probe; /* event is NULL when nobody measures */
 };
 
 struct dyno_sequence {
@@ -171,6 +172,39 @@ void dyno_engine_for_each_choice(const dyno_engine *engine, dyno_choice_visit *v
     visit(context, others[i].purpose, others[i].choice);
 }
 
+typedef struct weight_visitor {
+  dyno_weight_visit *visit;
+  void *context;
+} weight_visitor;
+
+static void visit_weight(void *context, const dyno_linear *linear)
+{
+  const weight_visitor *visitor = context;
+  uint64_t bytes = linear->groups * linear->layout->bytes(linear->layout, linear->n, linear->k);
+  visitor->visit(visitor->context, linear->name, linear->group_weight[0], bytes);
+}
+
+void dyno_engine_for_each_weight(const dyno_engine *engine, dyno_weight_visit *visit, void *context)
+{
+  weight_visitor visitor = {visit, context};
+  dyno_model_for_each_linear(&engine->model, visit_weight, &visitor);
+}
+
+void dyno_engine_set_probe(dyno_engine *engine, const dyno_probe *probe)
+{
+  engine->probe = probe == NULL ? (dyno_probe){0} : *probe;
+}
+
+static const dyno_probe *probe_of(const dyno_engine *engine)
+{
+  return engine->probe.event == NULL ? NULL : &engine->probe;
+}
+
+dyno_pool *dyno_engine_pool(const dyno_engine *engine)
+{
+  return engine->pool;
+}
+
 dyno_status dyno_sequence_open(dyno_sequence **sequence, dyno_engine *engine, size_t capacity,
                                dyno_error *error)
 {
@@ -249,7 +283,8 @@ static void show_logits(dyno_sequence *sequence, size_t m, dyno_logits_visit *vi
 {
   dyno_engine *engine = sequence->engine;
   for (size_t t = 0; t < m; t++) {
-    dyno_forward_logits(sequence->logits, &sequence->workspace, &engine->model, engine->pool, t, 1);
+    dyno_forward_logits(sequence->logits, &sequence->workspace, &engine->model, engine->pool,
+                        probe_of(engine), t, 1);
     visit(context, sequence->length + t, sequence->logits);
   }
 }
@@ -265,14 +300,14 @@ dyno_status dyno_sequence_append(dyno_sequence *sequence, const int32_t *tokens,
     return status;
   for (size_t done = 0; done < count;) {
     size_t m = count - done < engine->model.batch ? count - done : engine->model.batch;
-    dyno_forward(&sequence->workspace, &sequence->kv, &engine->model, engine->pool, tokens + done,
-                 m, sequence->length);
+    dyno_forward(&sequence->workspace, &sequence->kv, &engine->model, engine->pool,
+                 probe_of(engine), tokens + done, m, sequence->length);
     done += m;
     if (visit != NULL)
       show_logits(sequence, m, visit, context);
     else if (done == count)
       dyno_forward_logits(sequence->logits, &sequence->workspace, &engine->model, engine->pool,
-                          m - 1, 1);
+                          probe_of(engine), m - 1, 1);
     sequence->length += m;
   }
   sequence->answered = sequence->answered || count > 0;

@@ -19,6 +19,7 @@
 #include "kernels/registry.h"
 #include "runtime/model/config.h"
 #include "runtime/precision.h"
+#include "runtime/probe.h"
 
 typedef struct dyno_engine dyno_engine;
 typedef struct dyno_sequence dyno_sequence;
@@ -68,6 +69,19 @@ uint64_t dyno_engine_file_bytes(const dyno_engine *engine);
 typedef void dyno_choice_visit(void *context, const char *purpose, const dyno_choice *choice);
 void dyno_engine_for_each_choice(const dyno_engine *engine, dyno_choice_visit *visit,
                                  void *context);
+
+/* Calls visit with the packed bytes that a matrix's kernels read: all its groups, one after the
+ * other. In the order of a forward pass. */
+typedef void dyno_weight_visit(void *context, const char *name, const void *data, uint64_t bytes);
+void dyno_engine_for_each_weight(const dyno_engine *engine, dyno_weight_visit *visit,
+                                 void *context);
+
+/* Has every pass from now on tell *probe what it does; NULL stops that. The probe is copied, its
+ * context must live on. */
+void dyno_engine_set_probe(dyno_engine *engine, const dyno_probe *probe);
+
+/* The engine's pool, for whoever measures what the same threads could do at most. */
+struct dyno_pool *dyno_engine_pool(const dyno_engine *engine);
 
 /* A sequence of at most capacity tokens (1 to the model's context length). Memory for keys and
  * values is taken as it grows. On failure *sequence is NULL. The engine must outlive it. */

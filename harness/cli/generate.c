@@ -7,9 +7,9 @@
 #include <sys/resource.h>
 
 #include "harness/cli/interrupt.h"
-#include "harness/measure/clock.h"
 #include "harness/report/table.h"
 #include "harness/report/units.h"
+#include "kernels/base/clock.h"
 
 /* The prompt goes in by portions of this size, so that Ctrl-C need not wait for all of it. */
 enum { PORTION = 256 };

@@ -10,9 +10,9 @@
 #include "harness/cli/cli.h"
 #include "harness/cli/kernels.h"
 #include "harness/cli/variants.h"
-#include "harness/measure/clock.h"
 #include "harness/report/progress.h"
 #include "harness/report/units.h"
+#include "kernels/base/clock.h"
 #include "kernels/check/check.h"
 #include "kernels/table.h"
 

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "harness/cli/interrupt.h"
-#include "harness/measure/clock.h"
 #include "harness/report/progress.h"
+#include "kernels/base/clock.h"
 
 enum {
   OPTION_SHAPES = 1024,

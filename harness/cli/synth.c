@@ -10,8 +10,8 @@
 #include "harness/cli/cli.h"
 #include "harness/cli/interrupt.h"
 #include "harness/cli/model_path.h"
-#include "harness/measure/clock.h"
 #include "harness/report/units.h"
+#include "kernels/base/clock.h"
 #include "runtime/synth/synth.h"
 
 /* The keys of a specification are options numbered from here. */

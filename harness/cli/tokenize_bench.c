@@ -7,9 +7,9 @@
 #include <stdio.h>
 
 #include "harness/cli/tokenize.h"
-#include "harness/measure/clock.h"
 #include "harness/measure/statistics.h"
 #include "harness/report/units.h"
+#include "kernels/base/clock.h"
 
 /* After a warm-up, as many passes as fit into two seconds, but at least five. */
 enum { LEAST_PASSES = 5, MOST_PASSES = 1000 };

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdint.h>
 
-#include "harness/measure/clock.h"
+#include "kernels/base/clock.h"
 
 /* 63 everywhere: products of int8 pairs stay below the saturation of 16-bit sums, and as float
  * and bfloat16 these bytes are 0.747, neither denormal nor large. */
@@ -19,7 +19,7 @@ static void keep(uint64_t value)
 
 static void run_part(void *context, unsigned thread, unsigned threads)
 {
-  const dyno_probe *probe = context;
+  const dyno_ceiling_probe *probe = context;
   size_t begin, end, stride = probe->loop->kind == DYNO_CEILING_READ ? probe->loop->units : 0;
   if (stride != 0)
     dyno_partition(&begin, &end, probe->iterations, 1, thread, threads);
@@ -31,10 +31,10 @@ static void run_part(void *context, unsigned thread, unsigned threads)
 }
 
 /* Seconds of one sample, and the units that were done. */
-static double time_sample(const dyno_probe *probe, dyno_pool *pool, double *units)
+static double time_sample(const dyno_ceiling_probe *probe, dyno_pool *pool, double *units)
 {
   size_t workers = probe->loop->kind == DYNO_CEILING_READ ? 1 : dyno_pool_threads(pool);
-  dyno_probe copy = *probe;
+  dyno_ceiling_probe copy = *probe;
   uint64_t start = dyno_clock_ns();
   dyno_pool_run(pool, run_part, &copy);
   double seconds = (double)(dyno_clock_ns() - start) * 1e-9;
@@ -43,7 +43,7 @@ static double time_sample(const dyno_probe *probe, dyno_pool *pool, double *unit
   return seconds;
 }
 
-double dyno_probe_sample(const dyno_probe *probe, dyno_pool *pool)
+double dyno_ceiling_probe_sample(const dyno_ceiling_probe *probe, dyno_pool *pool)
 {
   if (probe->loop == NULL)
     return NAN;
@@ -59,22 +59,22 @@ static size_t repetitions(double seconds, double once)
 }
 
 /* The better of two trials: the first one may find cold code, or pay for a wakened thread. */
-static double trial(const dyno_probe *probe, dyno_pool *pool)
+static double trial(const dyno_ceiling_probe *probe, dyno_pool *pool)
 {
-  double first = dyno_probe_sample(probe, pool);
-  return fmax(first, dyno_probe_sample(probe, pool));
+  double first = dyno_ceiling_probe_sample(probe, pool);
+  return fmax(first, dyno_ceiling_probe_sample(probe, pool));
 }
 
-void dyno_probe_read(dyno_probe *probe, dyno_pool *pool, dyno_isa isa, const void *buffer,
-                     size_t bytes, double seconds)
+void dyno_ceiling_probe_read(dyno_ceiling_probe *probe, dyno_pool *pool, dyno_isa isa,
+                             const void *buffer, size_t bytes, double seconds)
 {
   double best = 0;
-  *probe = (dyno_probe){0};
+  *probe = (dyno_ceiling_probe){0};
   for (size_t i = 0; i < dyno_ceiling_count; i++) {
     const dyno_ceiling *loop = &dyno_ceilings[i];
     if (loop->kind != DYNO_CEILING_READ || loop->isa > isa || bytes < loop->units)
       continue;
-    dyno_probe tried = {loop, buffer, bytes / loop->units, 1};
+    dyno_ceiling_probe tried = {loop, buffer, bytes / loop->units, 1};
     double units;
     tried.passes = repetitions(
         seconds, fmin(time_sample(&tried, pool, &units), time_sample(&tried, pool, &units)));
@@ -91,17 +91,17 @@ static bool serves(dyno_ceiling_kind loop, dyno_ceiling_kind wanted)
   return loop == wanted || (wanted == DYNO_CEILING_MAC_BF16 && loop == DYNO_CEILING_MAC_F32);
 }
 
-void dyno_probe_mac(dyno_probe *probe, dyno_pool *pool, dyno_isa isa, dyno_ceiling_kind kind,
-                    double seconds)
+void dyno_ceiling_probe_mac(dyno_ceiling_probe *probe, dyno_pool *pool, dyno_isa isa,
+                            dyno_ceiling_kind kind, double seconds)
 {
   enum { TRIAL_ITERATIONS = 20000 };
   double best = 0;
-  *probe = (dyno_probe){0};
+  *probe = (dyno_ceiling_probe){0};
   for (size_t i = 0; i < dyno_ceiling_count; i++) {
     const dyno_ceiling *loop = &dyno_ceilings[i];
     if (!serves(loop->kind, kind) || loop->isa > isa)
       continue;
-    dyno_probe tried = {loop, mac_operands, TRIAL_ITERATIONS, 1};
+    dyno_ceiling_probe tried = {loop, mac_operands, TRIAL_ITERATIONS, 1};
     double rate = trial(&tried, pool);
     if (rate > best) {
       best = rate;

@@ -6,10 +6,10 @@
 #include <sys/resource.h>
 
 #include "harness/measure/ceilings.h"
-#include "harness/measure/clock.h"
 #include "harness/measure/host.h"
 #include "harness/measure/operands.h"
 #include "kernels/base/buffer.h"
+#include "kernels/base/clock.h"
 #include "kernels/check/rng.h"
 #include "runtime/threads/pool.h"
 
@@ -30,7 +30,7 @@ typedef struct bench_ground {
   dyno_operands *operands;
   size_t copies, offset;
   double huge_pages;
-  dyno_probe read;
+  dyno_ceiling_probe read;
   double *read_samples; /* [rounds] */
 } bench_ground;
 
@@ -46,7 +46,7 @@ typedef struct bench_contender {
 /* The arithmetic that some variants are held against. */
 typedef struct bench_arithmetic {
   bool wanted;
-  dyno_probe probe;
+  dyno_ceiling_probe probe;
   double *samples; /* [rounds] */
 } bench_arithmetic;
 
@@ -364,13 +364,13 @@ static void prepare_probes(bench_contest *contest)
   double seconds = contest->bench->options.sample_seconds;
   for (size_t i = 0; i < contest->ground_count; i++) {
     bench_ground *ground = &contest->grounds[i];
-    dyno_probe_read(&ground->read, pool, isa, dyno_operands_streamed(ground->operands),
-                    ground->copies * ground->size.streamed, seconds);
+    dyno_ceiling_probe_read(&ground->read, pool, isa, dyno_operands_streamed(ground->operands),
+                            ground->copies * ground->size.streamed, seconds);
   }
   for (size_t kind = 0; kind < DYNO_CEILING_KIND_COUNT; kind++)
     if (contest->arithmetics[kind].wanted)
-      dyno_probe_mac(&contest->arithmetics[kind].probe, pool, isa, (dyno_ceiling_kind)kind,
-                     seconds);
+      dyno_ceiling_probe_mac(&contest->arithmetics[kind].probe, pool, isa, (dyno_ceiling_kind)kind,
+                             seconds);
 }
 
 /* One sample of the party with that number: contenders, then grounds, then arithmetics. */
@@ -386,16 +386,16 @@ static void sample_party(bench_contest *contest, size_t party, size_t round)
   if (party < contest->ground_count) {
     const bench_ground *ground = &contest->grounds[party];
     if (contest->condition == DYNO_BENCH_WARM) {
-      dyno_probe once = ground->read;
+      dyno_ceiling_probe once = ground->read;
       once.passes = 1;
-      dyno_probe_sample(&once, pool);
+      dyno_ceiling_probe_sample(&once, pool);
     }
-    ground->read_samples[round] = dyno_probe_sample(&ground->read, pool);
+    ground->read_samples[round] = dyno_ceiling_probe_sample(&ground->read, pool);
     return;
   }
   bench_arithmetic *arithmetic = &contest->arithmetics[party - contest->ground_count];
   if (arithmetic->wanted)
-    arithmetic->samples[round] = dyno_probe_sample(&arithmetic->probe, pool);
+    arithmetic->samples[round] = dyno_ceiling_probe_sample(&arithmetic->probe, pool);
 }
 
 static bool stopped(const dyno_bench *bench)

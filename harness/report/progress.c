@@ -5,7 +5,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "harness/measure/clock.h"
+#include "kernels/base/clock.h"
 
 static const uint64_t first_after_ns = UINT64_C(1000000000);
 static const uint64_t redraw_after_ns = UINT64_C(200000000);

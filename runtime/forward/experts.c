@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "kernels/base/a8.h"
+#include "kernels/base/clock.h"
 
 /* Sorts the (token, expert) pairs by expert, tokens in order within each (a counting sort), and
  * notes where each pair went. Only experts that have tokens make a group. */
@@ -27,24 +28,30 @@ static dyno_expert_groups group_by_expert(dyno_workspace *w, const dyno_model_co
 
 /* Copies each token's activations to its rows. They are rounded once per token, before. */
 static void gather(dyno_workspace *w, const dyno_model *model, const dyno_linear *linear,
-                   dyno_pool *pool, size_t m)
+                   const dyno_crew *crew, size_t m)
 {
   const char *rows = (const char *)w->normalized;
   size_t row_bytes = linear->k * sizeof(float), chosen = model->config->experts_per_token;
   if (linear->activation == DYNO_A8) {
     const dyno_quantize_activation_args args = {w->quantized, w->normalized, m, linear->k};
-    dyno_run_quantize_activation(pool, model->kernels.quantize_activation.kernel, &args);
+    dyno_run_quantize_activation(crew, DYNO_PROBE_QUANTIZE,
+                                 model->kernels.quantize_activation.kernel, &args);
     rows = w->quantized;
     row_bytes = dyno_a8_row_bytes(linear->k);
   }
+  uint64_t begin_ns = dyno_begin_op(crew);
   for (size_t i = 0; i < m * chosen; i++)
     memcpy((char *)w->expert_input + w->row_of[i] * row_bytes, rows + i / chosen * row_bytes,
            row_bytes);
+  if (crew->probe != NULL)
+    dyno_end_op(crew, DYNO_PROBE_MOE_GATHER, NULL, 0, begin_ns, dyno_clock_ns(), 0, 0);
 }
 
 /* residual += weight * output over the token's experts, in the order the router chose them. */
-static void combine(dyno_workspace *w, const dyno_model_config *config, size_t m)
+static void combine(dyno_workspace *w, const dyno_model_config *config, const dyno_crew *crew,
+                    size_t m)
 {
+  uint64_t begin_ns = dyno_begin_op(crew);
   size_t d = config->d_model, chosen = config->experts_per_token;
   for (size_t t = 0; t < m; t++) {
     float *residual = w->residual + t * d;
@@ -55,10 +62,12 @@ static void combine(dyno_workspace *w, const dyno_model_config *config, size_t m
         residual[i] += weight * output[i];
     }
   }
+  if (crew->probe != NULL)
+    dyno_end_op(crew, DYNO_PROBE_MOE_COMBINE, NULL, 0, begin_ns, dyno_clock_ns(), 0, 0);
 }
 
 void dyno_forward_experts(dyno_workspace *w, const dyno_model *model, const dyno_layer *layer,
-                          dyno_pool *pool, size_t m)
+                          const dyno_crew *crew, size_t m)
 {
   const dyno_model_config *config = model->config;
   const dyno_router_args route = {
@@ -69,11 +78,11 @@ void dyno_forward_experts(dyno_workspace *w, const dyno_model *model, const dyno
       .experts = config->experts,
       .chosen = config->experts_per_token,
   };
-  dyno_run_router(pool, model->kernels.router.kernel, &route);
+  dyno_run_router(crew, DYNO_PROBE_ROUTER_TOP_K, model->kernels.router.kernel, &route);
   dyno_expert_groups groups = group_by_expert(w, config, m);
-  gather(w, model, &layer->gate, pool, m);
-  dyno_run_experts(pool, &layer->gate, w->gate, w->expert_input, &groups);
-  dyno_run_experts(pool, &layer->up, w->up, w->expert_input, &groups);
+  gather(w, model, &layer->gate, crew, m);
+  dyno_run_experts(crew, DYNO_PROBE_MOE_GATE_UP, &layer->gate, w->gate, w->expert_input, &groups);
+  dyno_run_experts(crew, DYNO_PROBE_MOE_GATE_UP, &layer->up, w->up, w->expert_input, &groups);
 
   size_t rows = m * config->experts_per_token;
   const dyno_swiglu_args activate = {
@@ -85,13 +94,14 @@ void dyno_forward_experts(dyno_workspace *w, const dyno_model *model, const dyno
       .m = rows,
       .k = config->d_ff,
   };
-  dyno_run_swiglu(pool, model->kernels.swiglu.kernel, &activate);
+  dyno_run_swiglu(crew, DYNO_PROBE_SWIGLU, model->kernels.swiglu.kernel, &activate);
   const void *activated = w->gate;
   if (layer->down.activation == DYNO_A8) {
     const dyno_quantize_activation_args args = {w->quantized, w->gate, rows, config->d_ff};
-    dyno_run_quantize_activation(pool, model->kernels.quantize_activation.kernel, &args);
+    dyno_run_quantize_activation(crew, DYNO_PROBE_QUANTIZE,
+                                 model->kernels.quantize_activation.kernel, &args);
     activated = w->quantized;
   }
-  dyno_run_experts(pool, &layer->down, w->expert_output, activated, &groups);
-  combine(w, config, m);
+  dyno_run_experts(crew, DYNO_PROBE_MOE_DOWN, &layer->down, w->expert_output, activated, &groups);
+  combine(w, config, crew, m);
 }

@@ -7,6 +7,6 @@
 /* Routes the batch by workspace->router_logits and adds to the residual what the chosen experts
  * make of workspace->normalized. */
 void dyno_forward_experts(dyno_workspace *workspace, const dyno_model *model,
-                          const dyno_layer *layer, dyno_pool *pool, size_t m);
+                          const dyno_layer *layer, const dyno_crew *crew, size_t m);
 
 #endif

@@ -48,13 +48,13 @@ void dyno_workspace_close(dyno_workspace *workspace);
 
 /* Runs m tokens (1 <= m <= model->batch, each < vocab) that stand at position and after it. The KV
  * cache must have room reserved for them. workspace->residual then holds their final hidden
- * states. */
+ * states. probe may be NULL. */
 void dyno_forward(dyno_workspace *workspace, dyno_kv *kv, const dyno_model *model, dyno_pool *pool,
-                  const int32_t *tokens, size_t m, size_t position);
+                  const dyno_probe *probe, const int32_t *tokens, size_t m, size_t position);
 
 /* Writes the logits [count][vocab] of tokens first to first + count - 1 of the batch that went
- * through last. */
+ * through last. probe may be NULL. */
 void dyno_forward_logits(float *logits, dyno_workspace *workspace, const dyno_model *model,
-                         dyno_pool *pool, size_t first, size_t count);
+                         dyno_pool *pool, const dyno_probe *probe, size_t first, size_t count);
 
 #endif

@@ -1,6 +1,6 @@
 /* The clock that every duration is taken from. */
-#ifndef DYNO_HARNESS_MEASURE_CLOCK_H
-#define DYNO_HARNESS_MEASURE_CLOCK_H
+#ifndef DYNO_KERNELS_BASE_CLOCK_H
+#define DYNO_KERNELS_BASE_CLOCK_H
 
 #include <stdint.h>
 #include <time.h>
