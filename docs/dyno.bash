@@ -12,6 +12,10 @@ _dyno() {
     mapfile -t COMPREPLY < <(compgen -W 'ref avx2 avx512 avx512vnni avx512bf16' -- "$cur")
     return
     ;;
+  --pool)
+    mapfile -t COMPREPLY < <(compgen -W 'spin mutex' -- "$cur")
+    return
+    ;;
   -P | --plugin | -T | --tuned | -o | --output | --verify | --model | --vocab | --shapes)
     _filedir
     return

@@ -16,6 +16,7 @@ enum { DEFAULT_BATCH = 256, MOST_BATCH = 4096 };
 
 struct dyno_engine {
   dyno_registry *registry;
+  dyno_topology topology;
   dyno_pool *pool;
   dyno_checkpoint *checkpoint;
   dyno_model model;
@@ -41,6 +42,18 @@ static dyno_status open_checkpoint(dyno_engine *engine, const char *reference, d
   return status;
 }
 
+static dyno_status open_pool(dyno_engine *engine, const dyno_engine_options *options,
+                             unsigned threads, dyno_error *error)
+{
+  dyno_status status = dyno_topology_detect(&engine->topology, error);
+  const dyno_pool_options pool = {
+      .threads = threads,
+      .kind = options->pool,
+      .topology = &engine->topology,
+  };
+  return status == DYNO_OK ? dyno_pool_open_as(&engine->pool, &pool, error) : status;
+}
+
 static dyno_status open_parts(dyno_engine *engine, const dyno_engine_options *options,
                               dyno_error *error)
 {
@@ -59,7 +72,7 @@ static dyno_status open_parts(dyno_engine *engine, const dyno_engine_options *op
   if (status == DYNO_OK)
     status = dyno_registry_open(&engine->registry, &registry, error);
   if (status == DYNO_OK)
-    status = dyno_pool_open(&engine->pool, registry.threads, error);
+    status = open_pool(engine, options, registry.threads, error);
   if (status == DYNO_OK)
     status = open_checkpoint(engine, options->model, error);
   if (status == DYNO_OK)

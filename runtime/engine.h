@@ -18,6 +18,7 @@
 #include "kernels/base/status.h"
 #include "kernels/registry.h"
 #include "runtime/model/config.h"
+#include "runtime/placement.h"
 #include "runtime/precision.h"
 #include "runtime/probe.h"
 
@@ -29,6 +30,7 @@ typedef struct dyno_engine_options {
   dyno_precision precision;
   dyno_registry_options registry; /* registry.threads is the number of threads; 0: all usable */
   size_t batch;                   /* the most tokens in one pass of a prefill; 0: 256 */
+  dyno_pool_kind pool;            /* how threads hand work over */
   bool rope_ggml;                 /* round YaRN's correction range as ggml does */
   /* Called while the weights come in, with bytes; false stops with INTERRUPTED. May be NULL. */
   bool (*progress)(void *context, uint64_t done, uint64_t total);

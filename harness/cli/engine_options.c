@@ -1,5 +1,6 @@
 #include "harness/cli/engine_options.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,8 @@ static const struct argp_option option_list[] = {
     {"rope", 'r' + 256, "WHICH", 0,
      "reference (as the published model) or ggml (YaRN's correction range rounded)", 0},
     {"batch", 'b' + 256, "N", 0, "Tokens in one pass of a prefill (256)", 0},
+    {"pool", 'o' + 256, "WHICH", 0,
+     "How threads hand work over: spin (atomics, sleeping only after a while) or mutex", 0},
     {0},
 };
 
@@ -25,22 +28,31 @@ typedef struct named_value {
   int value;
 } named_value;
 
+/* choices end with a NULL name. */
 static int parse_choice(struct argp_state *state, const char *option, const char *argument,
-                        const named_value choices[2])
+                        const named_value *choices)
 {
-  for (size_t i = 0; i < 2; i++)
-    if (strcmp(argument, choices[i].name) == 0)
-      return choices[i].value;
-  argp_error(state, "--%s=%s: %s or %s is wanted", option, argument, choices[0].name,
-             choices[1].name);
+  char names[128] = "";
+  for (const named_value *choice = choices; choice->name != NULL; choice++) {
+    if (strcmp(argument, choice->name) == 0)
+      return choice->value;
+    size_t length = strlen(names);
+    snprintf(names + length, sizeof names - length, "%s%s",
+             choice == choices        ? ""
+             : choice[1].name != NULL ? ", "
+                                      : " or ",
+             choice->name);
+  }
+  argp_error(state, "--%s=%s: %s is wanted", option, argument, names);
   return 0;
 }
 
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
-  static const named_value precisions[2] = {{"fast", DYNO_PRECISION_FAST},
-                                            {"reference", DYNO_PRECISION_REFERENCE}};
-  static const named_value ropes[2] = {{"reference", false}, {"ggml", true}};
+  static const named_value precisions[] = {
+      {"fast", DYNO_PRECISION_FAST}, {"reference", DYNO_PRECISION_REFERENCE}, {0}};
+  static const named_value ropes[] = {{"reference", false}, {"ggml", true}, {0}};
+  static const named_value pools[] = {{"spin", DYNO_POOL_SPIN}, {"mutex", DYNO_POOL_MUTEX}, {0}};
   dyno_engine_arguments *arguments = state->input;
   dyno_engine_options *engine = &arguments->engine;
   switch (key) {
@@ -58,6 +70,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     return 0;
   case 'b' + 256:
     engine->batch = dyno_parse_count(state, "--batch", argument, 1, 4096);
+    return 0;
+  case 'o' + 256:
+    engine->pool = (dyno_pool_kind)parse_choice(state, "pool", argument, pools);
     return 0;
   case ARGP_KEY_END:
     if (engine->model == NULL)

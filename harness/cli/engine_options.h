@@ -5,8 +5,8 @@
 #include "harness/cli/cli.h"
 #include "runtime/engine.h"
 
-/* --model, --precision, --rope, --batch, and those of dyno_kernel_options: an argp child whose
- * input is a dyno_engine_arguments, zero-initialised by its owner and freed with
+/* --model, --precision, --rope, --batch, --pool, and those of dyno_kernel_options: an argp child
+ * whose input is a dyno_engine_arguments, zero-initialised by its owner and freed with
  * dyno_engine_arguments_free. */
 typedef struct dyno_engine_arguments {
   dyno_engine_options engine;

@@ -1,145 +1,143 @@
-#include "config.h"
-
 #include "runtime/threads/pool.h"
 
-#include <pthread.h>
+#include <errno.h>
 #include <sched.h>
-#include <stdatomic.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/threads/topology.h"
+#include "runtime/threads/pool_internal.h"
 
 /* Some 20 us: longer than the gap between two ops of a token, shorter than a scheduler tick. */
 enum { SPINS = 2000 };
 
-typedef struct worker {
-  dyno_pool *pool;
-  pthread_t handle;
-  unsigned thread;
-} worker;
-
-struct dyno_pool {
-  unsigned threads;
-  worker *workers; /* [threads - 1], threads 1 and up */
-  unsigned started;
-
-  dyno_pool_task *task; /* of the current run; NULL tells the workers to end */
-  void *context;
-  atomic_uint run;     /* counts runs; a change hands the task over */
-  atomic_uint working; /* workers that are not through with it */
-
-  atomic_uint sleepers; /* threads parked on wake */
-  pthread_mutex_t mutex;
-  pthread_cond_t wake;
+static const dyno_pool_arm *const arms[DYNO_POOL_KIND_COUNT] = {
+    [DYNO_POOL_SPIN] = &dyno_pool_spin,
+    [DYNO_POOL_MUTEX] = &dyno_pool_mutex,
 };
 
-static void relax(void)
+const char *dyno_pool_kind_name(dyno_pool_kind kind)
 {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#endif
+  return arms[kind]->name;
 }
 
-/* Waits until *value == wanted or, with until false, until it no longer is. */
-static void wait_for(dyno_pool *pool, atomic_uint *value, unsigned wanted, bool until)
+dyno_pool_kind dyno_pool_kind_parse(const char *name)
 {
-  for (int i = 0; i < SPINS; i++) {
-    if ((atomic_load_explicit(value, memory_order_acquire) == wanted) == until)
-      return;
-    relax();
-  }
-  pthread_mutex_lock(&pool->mutex);
-  /* Announced before the last look, so that whoever changes the value afterwards sees us. */
-  atomic_fetch_add(&pool->sleepers, 1);
-  while ((atomic_load(value) == wanted) != until)
-    pthread_cond_wait(&pool->wake, &pool->mutex);
-  atomic_fetch_sub(&pool->sleepers, 1);
-  pthread_mutex_unlock(&pool->mutex);
-}
-
-/* After a change that others may be waiting for. */
-static void wake_sleepers(dyno_pool *pool)
-{
-  if (atomic_load(&pool->sleepers) == 0)
-    return;
-  pthread_mutex_lock(&pool->mutex);
-  pthread_cond_broadcast(&pool->wake);
-  pthread_mutex_unlock(&pool->mutex);
+  int kind = 0;
+  while (kind < DYNO_POOL_KIND_COUNT && strcmp(arms[kind]->name, name) != 0)
+    kind++;
+  return (dyno_pool_kind)kind;
 }
 
 static void *work(void *argument)
 {
-  const worker *self = argument;
+  const dyno_pool_thread *self = argument;
   dyno_pool *pool = self->pool;
-  for (unsigned seen = 0;; seen++) {
-    wait_for(pool, &pool->run, seen, false);
+  for (unsigned run = 0;; run++) {
+    pool->arm->await_task(pool, run);
     if (pool->task == NULL)
       return NULL;
     pool->task(pool->context, self->thread, pool->threads);
-    if (atomic_fetch_sub(&pool->working, 1) == 1)
-      wake_sleepers(pool);
+    pool->arm->finish(pool);
   }
 }
 
-static void pin(pthread_t handle, unsigned cpu)
+/* Gives each thread a processor, or none to any of them. */
+static dyno_status place(dyno_pool *pool, const dyno_pool_options *options, dyno_error *error)
 {
-  cpu_set_t mask;
-  CPU_ZERO(&mask);
-  CPU_SET(cpu, &mask);
-  pthread_setaffinity_np(handle, sizeof mask, &mask); /* best effort */
-}
-
-static dyno_status start_workers(dyno_pool *pool, dyno_error *error)
-{
-  dyno_topology topology;
-  dyno_status status = dyno_topology_detect(&topology, error);
-  if (status != DYNO_OK)
-    return status;
-  for (unsigned i = 0; i + 1 < pool->threads; i++) {
-    worker *starting = &pool->workers[i];
-    *starting = (worker){.pool = pool, .thread = i + 1};
-    int failure = pthread_create(&starting->handle, NULL, work, starting);
-    if (failure != 0)
-      return dyno_fail(error, DYNO_ERROR_UNAVAILABLE, "cannot start thread %u of %u: %s", i + 2,
-                       pool->threads, strerror(failure));
-    pool->started++;
-    if (pool->threads <= topology.cpu_count && topology.cpus[i + 1] < CPU_SETSIZE)
-      pin(starting->handle, topology.cpus[i + 1]);
+  unsigned places[DYNO_MOST_CPUS];
+  dyno_topology detected;
+  const dyno_topology *topology = options->topology;
+  for (unsigned i = 0; i < pool->threads; i++)
+    pool->members[i] = (dyno_pool_thread){.pool = pool, .thread = i, .cpu = DYNO_MOST_CPUS};
+  pool->nodes = 1;
+  if (topology == NULL) {
+    dyno_status status = dyno_topology_detect(&detected, error);
+    if (status != DYNO_OK)
+      return status;
+    topology = &detected;
+  }
+  /* Spinning keeps a thread from running that has to share the processor. */
+  pool->spins = pool->threads <= topology->cpu_count ? SPINS : 0;
+  if (options->floating || !dyno_topology_place(places, topology, pool->threads))
+    return DYNO_OK;
+  unsigned last = DYNO_MOST_NODES;
+  pool->nodes = 0;
+  for (unsigned i = 0; i < pool->threads; i++) {
+    unsigned node = topology->node[places[i]];
+    if (node != last)
+      pool->system_nodes[pool->nodes++] = topology->system_nodes[node];
+    last = node;
+    pool->members[i].cpu = topology->cpus[places[i]];
+    pool->members[i].node = pool->nodes - 1;
   }
   return DYNO_OK;
 }
 
-dyno_status dyno_pool_open(dyno_pool **pool, unsigned threads, dyno_error *error)
+/* Pinned before it runs, so that its stack is on its node. A processor that has been taken away
+ * since is no reason to fail. */
+static int start_worker(dyno_pool_thread *worker)
+{
+  pthread_attr_t attributes;
+  cpu_set_t mask;
+  int failure = pthread_attr_init(&attributes);
+  if (failure != 0)
+    return failure;
+  if (worker->cpu < CPU_SETSIZE) {
+    CPU_ZERO(&mask);
+    CPU_SET(worker->cpu, &mask);
+    pthread_attr_setaffinity_np(&attributes, sizeof mask, &mask);
+  }
+  failure = pthread_create(&worker->handle, &attributes, work, worker);
+  pthread_attr_destroy(&attributes);
+  if (failure == EINVAL && worker->cpu < CPU_SETSIZE) {
+    worker->cpu = DYNO_MOST_CPUS;
+    failure = pthread_create(&worker->handle, NULL, work, worker);
+  }
+  return failure;
+}
+
+static dyno_status start_workers(dyno_pool *pool, dyno_error *error)
+{
+  for (unsigned i = 1; i < pool->threads; i++) {
+    int failure = start_worker(&pool->members[i]);
+    if (failure != 0)
+      return dyno_fail(error, DYNO_ERROR_UNAVAILABLE, "cannot start thread %u of %u: %s", i + 1,
+                       pool->threads, strerror(failure));
+    pool->started++;
+  }
+  return DYNO_OK;
+}
+
+dyno_status dyno_pool_open_as(dyno_pool **pool, const dyno_pool_options *options, dyno_error *error)
 {
   *pool = NULL;
-  if (threads < 1)
-    threads = 1;
+  unsigned threads = options->threads > 0 ? options->threads : 1;
   dyno_pool *made = calloc(1, sizeof *made);
-  worker *workers = calloc(threads, sizeof *workers);
-  if (made == NULL || workers == NULL) {
+  dyno_pool_thread *members = calloc(threads, sizeof *members);
+  if (made == NULL || members == NULL) {
     free(made);
-    free(workers);
+    free(members);
     return dyno_fail(error, DYNO_ERROR_MEMORY, "thread pool: out of memory");
   }
+  made->arm = arms[options->kind];
+  made->kind = options->kind;
   made->threads = threads;
-  made->workers = workers;
+  made->members = members;
   pthread_mutex_init(&made->mutex, NULL);
   pthread_cond_init(&made->wake, NULL);
-  dyno_status status = start_workers(made, error);
+  pthread_cond_init(&made->done, NULL);
+  dyno_status status = place(made, options, error);
+  if (status == DYNO_OK)
+    status = start_workers(made, error);
   if (status != DYNO_OK)
     dyno_pool_close(&made);
   *pool = made;
   return status;
 }
 
-/* Hands the current task to the started workers. */
-static void hand_over(dyno_pool *pool)
+dyno_status dyno_pool_open(dyno_pool **pool, unsigned threads, dyno_error *error)
 {
-  atomic_store(&pool->working, pool->started);
-  atomic_fetch_add(&pool->run, 1);
-  wake_sleepers(pool);
+  return dyno_pool_open_as(pool, &(dyno_pool_options){.threads = threads}, error);
 }
 
 void dyno_pool_close(dyno_pool **pool)
@@ -148,12 +146,14 @@ void dyno_pool_close(dyno_pool **pool)
   if (closing == NULL)
     return;
   closing->task = NULL;
-  hand_over(closing);
-  for (unsigned i = 0; i < closing->started; i++)
-    pthread_join(closing->workers[i].handle, NULL);
+  if (closing->started > 0)
+    closing->arm->hand_over(closing);
+  for (unsigned i = 1; i <= closing->started; i++)
+    pthread_join(closing->members[i].handle, NULL);
+  pthread_cond_destroy(&closing->done);
   pthread_cond_destroy(&closing->wake);
   pthread_mutex_destroy(&closing->mutex);
-  free(closing->workers);
+  free(closing->members);
   free(closing);
   *pool = NULL;
 }
@@ -163,17 +163,59 @@ unsigned dyno_pool_threads(const dyno_pool *pool)
   return pool->threads;
 }
 
+dyno_pool_kind dyno_pool_kind_of(const dyno_pool *pool)
+{
+  return pool->kind;
+}
+
+unsigned dyno_pool_cpu(const dyno_pool *pool, unsigned thread)
+{
+  return pool->members[thread].cpu;
+}
+
+unsigned dyno_pool_nodes(const dyno_pool *pool)
+{
+  return pool->nodes;
+}
+
+unsigned dyno_pool_node(const dyno_pool *pool, unsigned thread)
+{
+  return pool->members[thread].node;
+}
+
+unsigned dyno_pool_system_node(const dyno_pool *pool, unsigned node)
+{
+  return pool->system_nodes[node];
+}
+
+/* Moves the calling thread to the processor of thread 0. False when it was bound there anyhow, or
+ * cannot be; else *before is what to put back. */
+static bool pin_caller(const dyno_pool *pool, cpu_set_t *before)
+{
+  unsigned cpu = pool->members[0].cpu;
+  cpu_set_t mask;
+  if (cpu >= CPU_SETSIZE || sched_getaffinity(0, sizeof *before, before) != 0)
+    return false;
+  CPU_ZERO(&mask);
+  CPU_SET(cpu, &mask);
+  return !CPU_EQUAL(&mask, before) && sched_setaffinity(0, sizeof mask, &mask) == 0;
+}
+
 void dyno_pool_run(dyno_pool *pool, dyno_pool_task *task, void *context)
 {
   if (pool->started == 0) {
     task(context, 0, 1);
     return;
   }
+  cpu_set_t before;
+  bool moved = pin_caller(pool, &before);
   pool->task = task;
   pool->context = context;
-  hand_over(pool);
+  pool->arm->hand_over(pool);
   task(context, 0, pool->threads);
-  wait_for(pool, &pool->working, 0, true);
+  pool->arm->await_workers(pool);
+  if (moved)
+    sched_setaffinity(0, sizeof before, &before);
 }
 
 void dyno_partition(size_t *begin, size_t *end, size_t rows, size_t granule, unsigned thread,
@@ -185,4 +227,18 @@ void dyno_partition(size_t *begin, size_t *end, size_t rows, size_t granule, uns
   size_t last = first + share + (thread < extra ? 1 : 0);
   *begin = first * granule < rows ? first * granule : rows;
   *end = last * granule < rows ? last * granule : rows;
+}
+
+void dyno_partition_node(size_t *begin, size_t *end, size_t rows, size_t granule,
+                         const dyno_pool *pool, unsigned node)
+{
+  size_t ignored;
+  unsigned first = 0;
+  while (pool->members[first].node < node)
+    first++;
+  unsigned last = first;
+  while (last + 1 < pool->threads && pool->members[last + 1].node == node)
+    last++;
+  dyno_partition(begin, &ignored, rows, granule, first, pool->threads);
+  dyno_partition(&ignored, end, rows, granule, last, pool->threads);
 }

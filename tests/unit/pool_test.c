@@ -1,11 +1,11 @@
 /* The thread pool: every thread takes part in every run, and sees what was written before it. */
 #include <criterion/criterion.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 
 #include "runtime/threads/pool.h"
-#include "runtime/threads/topology.h"
 
 enum { MOST_THREADS = 8, RUNS = 300 };
 
@@ -27,42 +27,145 @@ static void count(void *context, unsigned thread, unsigned threads)
   of->calls[thread]++;
 }
 
-static dyno_pool *open_pool(unsigned threads)
+static dyno_pool *open_pool(unsigned threads, int kind)
 {
   dyno_pool *pool;
   dyno_error error = {0};
-  dyno_status status = dyno_pool_open(&pool, threads, &error);
+  const dyno_pool_options options = {.threads = threads, .kind = (dyno_pool_kind)kind};
+  dyno_status status = dyno_pool_open_as(&pool, &options, &error);
   cr_assert(status == DYNO_OK, "%s", error.message);
   return pool;
 }
 
+Test(pool, kinds_have_names)
+{
+  for (int kind = 0; kind < DYNO_POOL_KIND_COUNT; kind++) {
+    const char *name = dyno_pool_kind_name((dyno_pool_kind)kind);
+    cr_assert((int)dyno_pool_kind_parse(name) == kind, "%s", name);
+    dyno_pool *pool = open_pool(2, kind);
+    cr_assert((int)dyno_pool_kind_of(pool) == kind, "%s", name);
+    dyno_pool_close(&pool);
+  }
+  cr_assert(dyno_pool_kind_parse("futex") == DYNO_POOL_KIND_COUNT, "no such kind");
+}
+
 Test(pool, every_thread_runs_every_task_once)
 {
-  for (unsigned threads = 1; threads <= MOST_THREADS; threads++) {
-    dyno_pool *pool = open_pool(threads);
-    cr_assert(dyno_pool_threads(pool) == threads, "%u threads", threads);
-    tally seen = {.expected_threads = threads};
-    for (seen.round = 0; seen.round < RUNS; seen.round++)
-      dyno_pool_run(pool, count, &seen);
-    for (unsigned t = 0; t < threads; t++)
-      cr_assert(seen.calls[t] == RUNS, "thread %u of %u ran %u times", t, threads, seen.calls[t]);
-    cr_assert(atomic_load(&seen.stale) == 0, "the caller's writes were not seen");
-    cr_assert(atomic_load(&seen.wrong_count) == 0, "a wrong number of threads");
-    dyno_pool_close(&pool);
-    cr_assert(pool == NULL, "close leaves NULL behind");
-  }
+  for (int kind = 0; kind < DYNO_POOL_KIND_COUNT; kind++)
+    for (unsigned threads = 1; threads <= MOST_THREADS; threads++) {
+      dyno_pool *pool = open_pool(threads, kind);
+      cr_assert(dyno_pool_threads(pool) == threads, "%u threads", threads);
+      tally seen = {.expected_threads = threads};
+      for (seen.round = 0; seen.round < RUNS; seen.round++)
+        dyno_pool_run(pool, count, &seen);
+      for (unsigned t = 0; t < threads; t++)
+        cr_assert(seen.calls[t] == RUNS, "kind %d, thread %u of %u ran %u times", kind, t, threads,
+                  seen.calls[t]);
+      cr_assert(atomic_load(&seen.stale) == 0, "the caller's writes were not seen");
+      cr_assert(atomic_load(&seen.wrong_count) == 0, "a wrong number of threads");
+      dyno_pool_close(&pool);
+      cr_assert(pool == NULL, "close leaves NULL behind");
+    }
 }
 
 Test(pool, wakes_threads_that_have_gone_to_sleep)
 {
-  dyno_pool *pool = open_pool(4);
-  tally seen = {.expected_threads = 4};
-  for (seen.round = 0; seen.round < 5; seen.round++) {
+  for (int kind = 0; kind < DYNO_POOL_KIND_COUNT; kind++) {
+    dyno_pool *pool = open_pool(4, kind);
+    tally seen = {.expected_threads = 4};
+    for (seen.round = 0; seen.round < 5; seen.round++) {
+      nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+      dyno_pool_run(pool, count, &seen);
+    }
+    cr_assert(seen.calls[3] == 5, "kind %d: %u", kind, seen.calls[3]);
     nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
-    dyno_pool_run(pool, count, &seen);
+    dyno_pool_close(&pool);
   }
-  cr_assert(seen.calls[3] == 5, "%u", seen.calls[3]);
-  nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+}
+
+/* Where each thread found itself. */
+typedef struct places {
+  cpu_set_t mask[MOST_THREADS];
+} places;
+
+static void look_around(void *context, unsigned thread, unsigned threads)
+{
+  (void)threads;
+  places *found = context;
+  sched_getaffinity(0, sizeof found->mask[thread], &found->mask[thread]);
+}
+
+Test(pool, threads_stay_on_processors_of_their_own)
+{
+  dyno_topology topology;
+  cpu_set_t before, after;
+  cr_assert(dyno_topology_detect(&topology, NULL) == DYNO_OK, "no topology");
+  unsigned threads = topology.cpu_count < MOST_THREADS ? topology.cpu_count : MOST_THREADS;
+  if (threads < 2)
+    cr_skip("one processor");
+  for (int kind = 0; kind < DYNO_POOL_KIND_COUNT; kind++) {
+    dyno_pool *pool = open_pool(threads, kind);
+    places found = {0};
+    sched_getaffinity(0, sizeof before, &before);
+    dyno_pool_run(pool, look_around, &found);
+    sched_getaffinity(0, sizeof after, &after);
+    cr_assert(CPU_EQUAL(&before, &after), "the caller has its mask back");
+    for (unsigned t = 0; t < threads; t++) {
+      cr_assert(CPU_COUNT(&found.mask[t]) == 1, "thread %u is on one processor", t);
+      cr_assert(CPU_ISSET(dyno_pool_cpu(pool, t), &found.mask[t]), "and the pool knows which");
+      for (unsigned other = 0; other < t; other++)
+        cr_assert(!CPU_EQUAL(&found.mask[t], &found.mask[other]), "%u and %u share", t, other);
+    }
+    dyno_pool_close(&pool);
+  }
+}
+
+Test(pool, threads_float_when_asked_to_or_crowded)
+{
+  dyno_topology topology;
+  cr_assert(dyno_topology_detect(&topology, NULL) == DYNO_OK, "no topology");
+  const dyno_pool_options cases[] = {
+      {.threads = 2, .floating = true},
+      {.threads = topology.cpu_count + 1},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    dyno_pool *pool;
+    cr_assert(dyno_pool_open_as(&pool, &cases[i], NULL) == DYNO_OK, "no pool");
+    for (unsigned t = 0; t < cases[i].threads; t++)
+      cr_assert(dyno_pool_cpu(pool, t) == DYNO_MOST_CPUS && dyno_pool_node(pool, t) == 0,
+                "case %zu: thread %u floats", i, t);
+    cr_assert(dyno_pool_nodes(pool) == 1, "one node");
+    dyno_pool_close(&pool);
+  }
+}
+
+/* A machine that this one need not be: only what the pool says about it is looked at. */
+Test(pool, neighbouring_threads_share_a_node)
+{
+  dyno_topology topology = {.cpu_count = 8, .core_count = 8, .node_count = 2};
+  topology.system_nodes[0] = 3;
+  topology.system_nodes[1] = 5;
+  for (unsigned i = 0; i < 8; i++) {
+    topology.cpus[i] = i;
+    topology.core[i] = i;
+    topology.node[i] = i % 2; /* as some machines number them */
+  }
+  dyno_pool *pool;
+  const dyno_pool_options options = {.threads = 6, .topology = &topology};
+  cr_assert(dyno_pool_open_as(&pool, &options, NULL) == DYNO_OK, "no pool");
+  cr_assert(dyno_pool_nodes(pool) == 2, "%u nodes", dyno_pool_nodes(pool));
+  cr_assert(dyno_pool_system_node(pool, 0) == 3 && dyno_pool_system_node(pool, 1) == 5, "numbers");
+  for (unsigned t = 0; t < 6; t++)
+    cr_assert(dyno_pool_node(pool, t) == t / 3, "thread %u is on node %u", t,
+              dyno_pool_node(pool, t));
+  for (size_t rows = 0; rows < 100; rows++) {
+    size_t begin[2], end[2], ignored, third;
+    for (unsigned node = 0; node < 2; node++)
+      dyno_partition_node(&begin[node], &end[node], rows, 16, pool, node);
+    dyno_partition(&third, &ignored, rows, 16, 3, 6);
+    cr_assert(begin[0] == 0 && end[0] == begin[1] && end[1] == rows && begin[1] == third,
+              "%zu rows: %zu-%zu and %zu-%zu", rows, begin[0], end[0], begin[1], end[1]);
+  }
   dyno_pool_close(&pool);
 }
 
@@ -82,31 +185,4 @@ Test(pool, partitions_cover_the_rows_once_in_order)
         }
         cr_assert(next == rows, "%zu rows by %zu among %u", rows, granule, threads);
       }
-}
-
-Test(topology, names_processors_of_the_affinity_mask)
-{
-  dyno_topology topology;
-  dyno_error error = {0};
-  cr_assert(dyno_topology_detect(&topology, &error) == DYNO_OK, "%s", error.message);
-  cr_assert(topology.cpu_count >= 1, "at least the one we run on");
-  for (unsigned i = 1; i < topology.cpu_count; i++)
-    cr_assert(topology.cpus[i] > topology.cpus[i - 1], "ascending");
-  cr_assert(dyno_topology_threads(&topology) >= 1 &&
-                dyno_topology_threads(&topology) <= topology.cpu_count,
-            "%u threads", dyno_topology_threads(&topology));
-}
-
-Test(topology, a_quota_limits_the_threads)
-{
-  dyno_topology topology = {.cpu_count = 8};
-  static const struct {
-    double quota;
-    unsigned threads;
-  } cases[] = {{0, 8}, {0.5, 1}, {1, 1}, {2.5, 2}, {8, 8}, {100, 8}};
-  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    topology.quota = cases[i].quota;
-    cr_assert(dyno_topology_threads(&topology) == cases[i].threads, "quota %g gives %u threads",
-              cases[i].quota, dyno_topology_threads(&topology));
-  }
 }
