@@ -31,6 +31,7 @@ int dyno_verb_inspect(int argc, char **argv);
 int dyno_verb_kernels(int argc, char **argv);
 int dyno_verb_logits(int argc, char **argv);
 int dyno_verb_pack(int argc, char **argv);
+int dyno_verb_profile(int argc, char **argv);
 int dyno_verb_run(int argc, char **argv);
 int dyno_verb_tune(int argc, char **argv);
 int dyno_verb_synth(int argc, char **argv);
@@ -58,6 +59,9 @@ typedef struct dyno_kernel_options {
 } dyno_kernel_options;
 
 extern const struct argp dyno_kernel_options_parser;
+
+/* The same without --threads, for verbs that read it their own way and set registry.threads. */
+extern const struct argp dyno_kernel_choice_parser;
 
 /* The same for verbs that look at every variant instead of choosing: --isa and --plugin only. */
 extern const struct argp dyno_variant_options_parser;

@@ -90,6 +90,12 @@ const struct argp dyno_engine_arguments_parser = {
     .children = (const struct argp_child[]){{&dyno_kernel_options_parser, 0, "Kernels:", 1}, {0}},
 };
 
+const struct argp dyno_engine_choice_parser = {
+    .options = option_list,
+    .parser = parse_option,
+    .children = (const struct argp_child[]){{&dyno_kernel_choice_parser, 0, "Kernels:", 1}, {0}},
+};
+
 void dyno_engine_arguments_free(dyno_engine_arguments *arguments)
 {
   dyno_kernel_options_free(&arguments->kernels);

@@ -15,6 +15,10 @@ typedef struct dyno_engine_arguments {
 
 extern const struct argp dyno_engine_arguments_parser;
 
+/* The same without --threads, for verbs that read it their own way and set it in
+ * kernels.registry.threads. */
+extern const struct argp dyno_engine_choice_parser;
+
 void dyno_engine_arguments_free(dyno_engine_arguments *arguments);
 
 /* Opens the engine that the arguments ask for, with a progress bar while the weights come in. */

@@ -12,6 +12,7 @@ static const dyno_verb verbs[] = {
     {"inspect", "show what a model file holds", dyno_verb_inspect},
     {"kernels", "list, check and benchmark the kernel variants", dyno_verb_kernels},
     {"logits", "print the most likely next tokens", dyno_verb_logits},
+    {"profile", "measure a model: its speed, and where the time goes", dyno_verb_profile},
     {"tune", "measure the kernel variants and write what to choose by", dyno_verb_tune},
     {"pack", "write a model as its kernels read it, to be mapped at once", dyno_verb_pack},
     {"synth", "write a model with random weights", dyno_verb_synth},

@@ -39,10 +39,14 @@ static const struct argp_option variant_option_list[] = {
     {0},
 };
 
-static const struct argp_option kernel_option_list[] = {
+static const struct argp_option kernel_choice_list[] = {
     {"kernel", 'k', "FAMILY=NAME", 0,
      "Force a variant by its name or a part of it, for a family or an op; may be repeated", 0},
     {"tuned", 'T', "FILE", 0, "Choose by the measurements that `dyno tune` wrote to FILE", 0},
+    {0},
+};
+
+static const struct argp_option threads_option_list[] = {
     {"threads", 't', "N", 0, "Threads to use", 0},
     {0},
 };
@@ -96,7 +100,7 @@ const struct argp dyno_variant_options_parser = {
     .parser = parse_variant_option,
 };
 
-static error_t parse_kernel_option(int key, char *argument, struct argp_state *state)
+static error_t parse_kernel_choice(int key, char *argument, struct argp_state *state)
 {
   dyno_kernel_options *options = state->input;
   switch (key) {
@@ -110,6 +114,29 @@ static error_t parse_kernel_option(int key, char *argument, struct argp_state *s
   case 'T':
     options->registry.tuned_path = argument;
     return 0;
+  default:
+    return ARGP_ERR_UNKNOWN;
+  }
+}
+
+static const struct argp_child kernel_choice_children[] = {
+    {&dyno_variant_options_parser, 0, NULL, 0},
+    {0},
+};
+
+const struct argp dyno_kernel_choice_parser = {
+    .options = kernel_choice_list,
+    .parser = parse_kernel_choice,
+    .children = kernel_choice_children,
+};
+
+static error_t parse_threads(int key, char *argument, struct argp_state *state)
+{
+  dyno_kernel_options *options = state->input;
+  switch (key) {
+  case ARGP_KEY_INIT:
+    state->child_inputs[0] = options;
+    return 0;
   case 't':
     options->registry.threads = (unsigned)dyno_parse_count(state, "--threads", argument, 1, 1024);
     return 0;
@@ -119,13 +146,13 @@ static error_t parse_kernel_option(int key, char *argument, struct argp_state *s
 }
 
 static const struct argp_child kernel_option_children[] = {
-    {&dyno_variant_options_parser, 0, NULL, 0},
+    {&dyno_kernel_choice_parser, 0, NULL, 0},
     {0},
 };
 
 const struct argp dyno_kernel_options_parser = {
-    .options = kernel_option_list,
-    .parser = parse_kernel_option,
+    .options = threads_option_list,
+    .parser = parse_threads,
     .children = kernel_option_children,
 };
 
