@@ -16,7 +16,7 @@ _dyno() {
     mapfile -t COMPREPLY < <(compgen -W 'spin mutex' -- "$cur")
     return
     ;;
-  -P | --plugin | -T | --tuned | -o | --output | --verify | --model | --vocab | --shapes)
+  -P | --plugin | -T | --tuned | -o | --output | --folded | --trace | --verify | --model | --vocab | --shapes)
     _filedir
     return
     ;;

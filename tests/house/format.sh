@@ -20,7 +20,7 @@ fi
 
 # Sourced files and what tap.sh sets are out of shellcheck's sight.
 if command -v shellcheck >/dev/null 2>&1; then
-  scripts=$(grep -rlE '^#!/bin/(ba)?sh' bootstrap .ci tests 2>/dev/null | grep -v '/corpus/')
+  scripts=$(grep -rlE '^#!/bin/(ba)?sh' bootstrap .ci testcases tests 2>/dev/null | grep -v '/corpus/')
   # shellcheck disable=SC2086
   ok 'shell scripts pass shellcheck' shellcheck -e SC1091,SC2154 $scripts
 else
