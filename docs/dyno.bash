@@ -16,6 +16,14 @@ _dyno() {
     mapfile -t COMPREPLY < <(compgen -W 'spin mutex' -- "$cur")
     return
     ;;
+  --huge-pages)
+    mapfile -t COMPREPLY < <(compgen -W 'load off' -- "$cur")
+    return
+    ;;
+  --numa)
+    mapfile -t COMPREPLY < <(compgen -W 'rows off' -- "$cur")
+    return
+    ;;
   -P | --plugin | -T | --tuned | -o | --output | --folded | --trace | --verify | --model | --vocab | --shapes)
     _filedir
     return

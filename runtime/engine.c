@@ -6,6 +6,7 @@
 
 #include "runtime/cache/kv.h"
 #include "runtime/forward/forward.h"
+#include "runtime/memory/residence.h"
 #include "runtime/model/model.h"
 #include "runtime/model/reference.h"
 #include "runtime/text/model_tokenizer.h"
@@ -61,6 +62,8 @@ static dyno_status open_parts(dyno_engine *engine, const dyno_engine_options *op
   const dyno_model_options model = {
       .precision = options->precision,
       .batch = options->batch == 0 ? DEFAULT_BATCH : options->batch,
+      .huge_pages = options->huge_pages,
+      .numa = options->numa,
       .rope_truncate = options->rope_ggml,
       .progress = options->progress,
       .progress_context = options->progress_context,
@@ -201,6 +204,32 @@ void dyno_engine_for_each_weight(const dyno_engine *engine, dyno_weight_visit *v
 {
   weight_visitor visitor = {visit, context};
   dyno_model_for_each_linear(&engine->model, visit_weight, &visitor);
+}
+
+static void add_residence(void *context, const char *name, const void *data, uint64_t bytes)
+{
+  (void)name;
+  dyno_residence_add(context, data, (size_t)bytes);
+}
+
+dyno_engine_placement dyno_engine_get_placement(const dyno_engine *engine)
+{
+  dyno_residence weights = {0};
+  dyno_engine_for_each_weight(engine, add_residence, &weights);
+  return (dyno_engine_placement){
+      .pool = dyno_pool_kind_of(engine->pool),
+      .threads = dyno_pool_threads(engine->pool),
+      .pinned =
+          dyno_pool_threads(engine->pool) > 1 && dyno_pool_cpu(engine->pool, 0) != DYNO_MOST_CPUS,
+      .cpus = engine->topology.cpu_count,
+      .cores = engine->topology.core_count,
+      .nodes = engine->topology.node_count,
+      .nodes_used = dyno_pool_nodes(engine->pool),
+      .quota = engine->topology.quota,
+      .weights = weights.bytes,
+      .resident = weights.resident,
+      .huge = weights.huge,
+  };
 }
 
 void dyno_engine_set_probe(dyno_engine *engine, const dyno_probe *probe)

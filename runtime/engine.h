@@ -31,6 +31,8 @@ typedef struct dyno_engine_options {
   dyno_registry_options registry; /* registry.threads is the number of threads; 0: all usable */
   size_t batch;                   /* the most tokens in one pass of a prefill; 0: 256 */
   dyno_pool_kind pool;            /* how threads hand work over */
+  dyno_huge_pages huge_pages;     /* what pages weights are on */
+  dyno_numa numa;                 /* and on which nodes */
   bool rope_ggml;                 /* round YaRN's correction range as ggml does */
   /* Called while the weights come in, with bytes; false stops with INTERRUPTED. May be NULL. */
   bool (*progress)(void *context, uint64_t done, uint64_t total);
@@ -81,6 +83,21 @@ void dyno_engine_for_each_weight(const dyno_engine *engine, dyno_weight_visit *v
 /* Has every pass from now on tell *probe what it does; NULL stops that. The probe is copied, its
  * context must live on. */
 void dyno_engine_set_probe(dyno_engine *engine, const dyno_probe *probe);
+
+/* What the engine found and uses, and where its weights are now. */
+typedef struct dyno_engine_placement {
+  dyno_pool_kind pool;
+  unsigned threads;
+  bool pinned;                 /* each thread stays on a processor */
+  unsigned cpus, cores, nodes; /* that the process may use */
+  unsigned nodes_used;
+  double quota; /* of CPU time, in processors; 0: none */
+  /* Bytes of the matrices: all, those in memory now, and those on huge pages; 0 when the kernel
+   * does not tell. */
+  uint64_t weights, resident, huge;
+} dyno_engine_placement;
+
+dyno_engine_placement dyno_engine_get_placement(const dyno_engine *engine);
 
 /* The engine's pool, for whoever measures what the same threads could do at most. */
 struct dyno_pool *dyno_engine_pool(const dyno_engine *engine);

@@ -9,4 +9,17 @@ typedef enum dyno_pool_kind {
   DYNO_POOL_KIND_COUNT
 } dyno_pool_kind;
 
+/* On which pages weights are. */
+typedef enum dyno_huge_pages {
+  DYNO_HUGE_PAGES_LOAD, /* huge ones are asked for when weights are loaded or a packed file mapped
+                         */
+  DYNO_HUGE_PAGES_OFF,  /* small ones only, to compare with */
+} dyno_huge_pages;
+
+/* On which NUMA node weights are, where there is more than one. */
+typedef enum dyno_numa {
+  DYNO_NUMA_ROWS, /* each row on the node of the thread that reads it */
+  DYNO_NUMA_OFF,  /* on that of the thread that wrote it */
+} dyno_numa;
+
 #endif

@@ -19,6 +19,9 @@ static const struct argp_option option_list[] = {
     {"batch", 'b' + 256, "N", 0, "Tokens in one pass of a prefill (256)", 0},
     {"pool", 'o' + 256, "WHICH", 0,
      "How threads hand work over: spin (atomics, sleeping only after a while) or mutex", 0},
+    {"huge-pages", 'h' + 256, "WHICH", 0, "For weights: load (asked for at the start) or off", 0},
+    {"numa", 'n' + 256, "WHICH", 0,
+     "On several nodes, weights are by rows (where the thread is that reads them) or off", 0},
     {0},
 };
 
@@ -53,6 +56,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
       {"fast", DYNO_PRECISION_FAST}, {"reference", DYNO_PRECISION_REFERENCE}, {0}};
   static const named_value ropes[] = {{"reference", false}, {"ggml", true}, {0}};
   static const named_value pools[] = {{"spin", DYNO_POOL_SPIN}, {"mutex", DYNO_POOL_MUTEX}, {0}};
+  static const named_value huge_pages[] = {
+      {"load", DYNO_HUGE_PAGES_LOAD}, {"off", DYNO_HUGE_PAGES_OFF}, {0}};
+  static const named_value numas[] = {{"rows", DYNO_NUMA_ROWS}, {"off", DYNO_NUMA_OFF}, {0}};
   dyno_engine_arguments *arguments = state->input;
   dyno_engine_options *engine = &arguments->engine;
   switch (key) {
@@ -73,6 +79,12 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     return 0;
   case 'o' + 256:
     engine->pool = (dyno_pool_kind)parse_choice(state, "pool", argument, pools);
+    return 0;
+  case 'h' + 256:
+    engine->huge_pages = (dyno_huge_pages)parse_choice(state, "huge-pages", argument, huge_pages);
+    return 0;
+  case 'n' + 256:
+    engine->numa = (dyno_numa)parse_choice(state, "numa", argument, numas);
     return 0;
   case ARGP_KEY_END:
     if (engine->model == NULL)

@@ -5,7 +5,8 @@
 #include "harness/cli/cli.h"
 #include "runtime/engine.h"
 
-/* --model, --precision, --rope, --batch, --pool, and those of dyno_kernel_options: an argp child
+/* --model, --precision, --rope, --batch, --pool,
+ * --huge-pages, --numa, and those of dyno_kernel_options: an argp child
  * whose input is a dyno_engine_arguments, zero-initialised by its owner and freed with
  * dyno_engine_arguments_free. */
 typedef struct dyno_engine_arguments {

@@ -10,6 +10,7 @@
 #include "harness/report/table.h"
 #include "harness/report/units.h"
 #include "kernels/base/clock.h"
+#include "runtime/threads/pool.h"
 
 /* The prompt goes in by portions of this size, so that Ctrl-C need not wait for all of it. */
 enum { PORTION = 256 };
@@ -135,6 +136,24 @@ static void print_phase(FILE *stream, const char *name, size_t tokens, size_t ti
   fputc('\n', stream);
 }
 
+static void print_placement(FILE *stream, const dyno_engine *engine)
+{
+  dyno_engine_placement at = dyno_engine_get_placement(engine);
+  fprintf(stream, "%u of %u cores, %u of %u nodes", at.threads, at.cores, at.nodes_used, at.nodes);
+  if (at.cpus > at.cores)
+    fprintf(stream, ", %u hyper-threads", at.cpus);
+  if (at.quota > 0)
+    fprintf(stream, ", CPU quota %.3g", at.quota);
+  if (at.threads > 1)
+    fprintf(stream, "; %s pool, %s", dyno_pool_kind_name(at.pool),
+            at.pinned ? "pinned" : "not pinned");
+  if (at.resident > 0)
+    fprintf(stream, "\nweights %.1f %% in memory, %.1f %% of that on huge pages",
+            100.0 * (double)at.resident / (double)at.weights,
+            100.0 * (double)at.huge / (double)at.resident);
+  fputc('\n', stream);
+}
+
 void dyno_print_generation(FILE *stream, const dyno_generation *generation,
                            const dyno_engine *engine, const dyno_sequence *sequence)
 {
@@ -152,6 +171,7 @@ void dyno_print_generation(FILE *stream, const dyno_generation *generation,
               generation->prefill_ns);
   print_phase(stream, "decode", answer, answer > 0 ? answer - 1 : 0, generation->decode_ns);
   fprintf(stream, "first token after %s; %u threads\n", first, dyno_engine_threads(engine));
+  print_placement(stream, engine);
   fprintf(stream, "peak memory %s; model file %s, weights packed %s, keys and values %s\n", peak,
           file, packed, kv);
   print_kernels(stream, engine);

@@ -25,6 +25,7 @@
 #include "kernels/base/status.h"
 #include "kernels/layout.h"
 #include "runtime/model/config.h"
+#include "runtime/model/mapped_file.h"
 
 typedef struct dyno_checkpoint dyno_checkpoint;
 
@@ -148,6 +149,9 @@ void dyno_checkpoint_prefetch_rows(const dyno_checkpoint *checkpoint, const dyno
                                    size_t group, size_t row0, size_t row1);
 void dyno_checkpoint_release_rows(const dyno_checkpoint *checkpoint, const dyno_tensor *tensor,
                                   size_t group, size_t row0, size_t row1);
+
+/* Advises about all of every file that tensors are in. */
+void dyno_checkpoint_advise_files(const dyno_checkpoint *checkpoint, dyno_file_advice advice);
 
 /* The name that the tensor, or what it is a part of, has in its file: "blk.0.attn_qkv.weight". */
 const char *dyno_checkpoint_source_name(const dyno_checkpoint *checkpoint,

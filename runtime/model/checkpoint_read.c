@@ -246,3 +246,15 @@ void dyno_checkpoint_release_rows(const dyno_checkpoint *checkpoint, const dyno_
   if (!spread || row1 == tensor->n)
     advise_rows(checkpoint, tensor, group, row0, row1, DYNO_FILE_DONE);
 }
+
+void dyno_checkpoint_advise_files(const dyno_checkpoint *checkpoint, dyno_file_advice advice)
+{
+  const dyno_mapped_file *last = NULL;
+  for (size_t i = 0; i < dyno_checkpoint_tensor_count(checkpoint); i++) {
+    const dyno_source *source = dyno_source_of(dyno_checkpoint_tensor_at(checkpoint, i));
+    const dyno_mapped_file *file = source->file_tensor->file;
+    if (file != last)
+      dyno_mapped_file_advise(file, 0, file->size, advice);
+    last = file;
+  }
+}

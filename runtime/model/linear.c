@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/memory/numa.h"
 #include "runtime/model/packed.h"
 
 /* Both kernels and the layout, for activations of one format. in is the layout to choose them for,
@@ -171,25 +172,55 @@ static dyno_status point_at_groups(dyno_linear *linear, const uint8_t *base, siz
   return DYNO_OK;
 }
 
+static dyno_status open_packed(dyno_linear *linear, const dyno_linear_source *source,
+                               size_t group_bytes, dyno_error *error)
+{
+  dyno_pages pages = source->huge_pages == DYNO_HUGE_PAGES_OFF ? DYNO_PAGES_SMALL : DYNO_PAGES_HUGE;
+  dyno_status status =
+      dyno_buffer_open_on(&linear->packed, group_bytes * linear->groups, pages, error);
+  if (status != DYNO_OK)
+    dyno_error_prepend(error, "%s", linear->name);
+  return status;
+}
+
+/* Before pages are touched, if that is still to come. */
+static void place(const dyno_linear *linear, const dyno_linear_source *source, const void *base,
+                  size_t group_bytes)
+{
+  const dyno_numa_matrix matrix = {
+      .data = (void *)(uintptr_t)base,
+      .group_bytes = group_bytes,
+      .groups = linear->groups,
+      .rows = linear->n,
+      .granule = linear->layout->row_granule,
+      .file = base != linear->packed.data,
+  };
+  if (source->numa == DYNO_NUMA_ROWS)
+    dyno_numa_place(&matrix, source->pool);
+}
+
 static dyno_status load_weight(dyno_linear *linear, const dyno_linear_source *source,
                                const dyno_tensor *tensor, dyno_error *error)
 {
   const dyno_layout *layout = linear->layout;
   /* By name: a plug-in may carry a copy of a built-in layout. */
-  if (tensor->layout != NULL && strcmp(layout->name, tensor->layout->name) == 0)
+  if (tensor->layout != NULL && strcmp(layout->name, tensor->layout->name) == 0) {
+    place(linear, source, tensor->packed, tensor->packed_bytes);
     return point_at_groups(linear, tensor->packed, tensor->packed_bytes, error);
+  }
   bool as_it_is = layout == dyno_layout_rows(tensor->dtype) && tensor->data != NULL;
   pack_job job = {.linear = linear, .checkpoint = source->checkpoint, .tensor = tensor};
   const uint8_t *base = tensor->data;
   job.group_bytes = tensor->n * tensor->row_bytes;
   if (!as_it_is) {
     job.group_bytes = layout->bytes(layout, tensor->n, tensor->k);
-    dyno_status status = dyno_buffer_open(&linear->packed, job.group_bytes * tensor->groups, error);
+    dyno_status status = open_packed(linear, source, job.group_bytes, error);
     if (status != DYNO_OK)
-      return dyno_error_prepend(error, "%s", tensor->name), status;
+      return status;
     job.packed = linear->packed.data;
     base = job.packed;
   }
+  place(linear, source, base, job.group_bytes);
   dyno_status status = point_at_groups(linear, base, job.group_bytes, error);
   return status == DYNO_OK ? run_pack_job(&job, source->pool, error) : status;
 }
@@ -200,9 +231,10 @@ static dyno_status load_widened(dyno_linear *linear, const dyno_linear_source *s
 {
   const dyno_layout *layout = linear->layout;
   size_t group_bytes = layout->bytes(layout, tensor->n, tensor->k);
-  dyno_status status = dyno_buffer_open(&linear->packed, group_bytes * tensor->groups, error);
+  dyno_status status = open_packed(linear, source, group_bytes, error);
   if (status != DYNO_OK)
-    return dyno_error_prepend(error, "%s", tensor->name), status;
+    return status;
+  place(linear, source, linear->packed.data, group_bytes);
   float *values = calloc(tensor->groups * tensor->n * tensor->k, sizeof *values);
   linear->group_weight = calloc(tensor->groups, sizeof *linear->group_weight);
   status = values != NULL && linear->group_weight != NULL

@@ -8,6 +8,7 @@
 #include "kernels/base/buffer.h"
 #include "kernels/registry.h"
 #include "runtime/model/checkpoint.h"
+#include "runtime/placement.h"
 #include "runtime/precision.h"
 #include "runtime/threads/pool.h"
 
@@ -34,6 +35,8 @@ typedef struct dyno_linear_source {
   size_t groups_per_token; /* experts that a token uses; 1 for dense matrices */
   /* Choose the layout afresh for a tensor that the file has packed, to pack it again. */
   bool repack;
+  dyno_huge_pages huge_pages;
+  dyno_numa numa;
 } dyno_linear_source;
 
 /* Chooses layout and kernels for a tensor, without loading anything: fills all of *linear but the

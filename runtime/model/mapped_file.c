@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "kernels/base/buffer.h"
+
 #if defined __SANITIZE_ADDRESS__
 #define ADDRESS_SANITIZER 1
 #elif defined __has_feature
@@ -47,6 +49,32 @@ static dyno_status check_kind(const struct stat *status, const char *path, dyno_
   return DYNO_OK;
 }
 
+/* Huge pages of the page cache can be mapped only where address and offset agree in their last 21
+ * bits. */
+static void *map_aligned(size_t size, int descriptor)
+{
+  size_t page = (size_t)sysconf(_SC_PAGESIZE);
+  if (size < DYNO_HUGE_PAGE || size > SIZE_MAX - DYNO_HUGE_PAGE - page)
+    return mmap(NULL, size, PROT_READ, MAP_SHARED, descriptor, 0);
+  size_t whole = (size + page - 1) & ~(page - 1), room = whole + DYNO_HUGE_PAGE;
+  uint8_t *reserved =
+      mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (reserved == MAP_FAILED)
+    return MAP_FAILED;
+  size_t before = (DYNO_HUGE_PAGE - (uintptr_t)reserved % DYNO_HUGE_PAGE) % DYNO_HUGE_PAGE;
+  void *bytes = mmap(reserved + before, size, PROT_READ, MAP_SHARED | MAP_FIXED, descriptor, 0);
+  int reason = errno;
+  if (bytes == MAP_FAILED) {
+    munmap(reserved, room);
+    errno = reason;
+    return MAP_FAILED;
+  }
+  if (before > 0)
+    munmap(reserved, before);
+  munmap(reserved + before + whole, room - before - whole);
+  return bytes;
+}
+
 /* Maps what descriptor has, and asks for its size again: a file that is still being downloaded or
  * cut must be refused here rather than fault later. */
 static dyno_status map(dyno_mapped_file *file, int descriptor, const char *path, dyno_error *error)
@@ -58,7 +86,7 @@ static dyno_status map(dyno_mapped_file *file, int descriptor, const char *path,
   if (status != DYNO_OK)
     return status;
   if (before.st_size > 0) {
-    void *bytes = mmap(NULL, (size_t)before.st_size, PROT_READ, MAP_SHARED, descriptor, 0);
+    void *bytes = map_aligned((size_t)before.st_size, descriptor);
     if (bytes == MAP_FAILED)
       return dyno_fail(error, errno == ENOMEM ? DYNO_ERROR_MEMORY : DYNO_ERROR_IO,
                        "%s: cannot map it: %s", path, strerror(errno));
@@ -107,8 +135,8 @@ void dyno_mapped_file_advise(const dyno_mapped_file *file, uint64_t offset, uint
                              dyno_file_advice advice)
 {
   static const int flags[] = {
-      [DYNO_FILE_SEQUENTIAL] = MADV_SEQUENTIAL,
-      [DYNO_FILE_WILL_NEED] = MADV_WILLNEED,
+      [DYNO_FILE_SEQUENTIAL] = MADV_SEQUENTIAL, [DYNO_FILE_WILL_NEED] = MADV_WILLNEED,
+      [DYNO_FILE_HUGE] = MADV_HUGEPAGE,         [DYNO_FILE_SMALL] = MADV_NOHUGEPAGE,
       [DYNO_FILE_DONE] = MADV_DONTNEED,
   };
   if (offset >= file->size || size == 0)

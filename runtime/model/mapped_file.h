@@ -13,8 +13,9 @@ typedef struct dyno_mapped_file {
   char *path; /* owned */
 } dyno_mapped_file;
 
-/* Maps a regular file. NOT_FOUND; IO when it cannot be read, is no regular file, or changed size
- * while it was opened; MEMORY. On failure *file is zeroed. */
+/* Maps a regular file, from 2 MiB on to an address at which the kernel can map huge pages of the
+ * page cache where it has them. NOT_FOUND; IO when it cannot be read, is no regular file, or
+ * changed size while it was opened; MEMORY. On failure *file is zeroed. */
 dyno_status dyno_mapped_file_open(dyno_mapped_file *file, const char *path, dyno_error *error);
 
 /* Unmaps, frees the path, zeroes *file. A zeroed file is fine. */
@@ -23,6 +24,8 @@ void dyno_mapped_file_close(dyno_mapped_file *file);
 typedef enum dyno_file_advice {
   DYNO_FILE_SEQUENTIAL, /* will be read once from front to back */
   DYNO_FILE_WILL_NEED,  /* start reading now */
+  DYNO_FILE_HUGE,       /* on huge pages, please; the next advice takes it back */
+  DYNO_FILE_SMALL,      /* never on huge pages */
   DYNO_FILE_DONE,       /* drop the pages from this process; the page cache may keep them */
 } dyno_file_advice;
 

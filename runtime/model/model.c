@@ -186,12 +186,19 @@ dyno_status dyno_model_load(dyno_model *model, const dyno_checkpoint *checkpoint
                  .registry = registry,
                  .pool = pool,
                  .precision = options->precision,
-                 .prefill_tokens = options->batch},
+                 .prefill_tokens = options->batch,
+                 .huge_pages = options->huge_pages,
+                 .numa = options->numa},
       .options = options,
       .error = error,
   };
   for (size_t i = 0; i < dyno_checkpoint_tensor_count(checkpoint); i++)
     load.total += tensor_bytes(dyno_checkpoint_tensor_at(checkpoint, i));
+  /* What is only read to be packed comes and goes with small pages as well. */
+  if (options->huge_pages == DYNO_HUGE_PAGES_OFF)
+    dyno_checkpoint_advise_files(checkpoint, DYNO_FILE_SMALL);
+  else if (dyno_checkpoint_packed(checkpoint) != NULL)
+    dyno_checkpoint_advise_files(checkpoint, DYNO_FILE_HUGE);
   dyno_status status = load_all(&load);
   if (status != DYNO_OK)
     dyno_model_free(model);

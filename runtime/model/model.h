@@ -43,6 +43,8 @@ typedef struct dyno_model {
 typedef struct dyno_model_options {
   dyno_precision precision;
   size_t batch;
+  dyno_huge_pages huge_pages;
+  dyno_numa numa;
   bool rope_truncate; /* round YaRN's correction range, as ggml does */
   /* Called as the weights come in; may be NULL. Returning false stops with INTERRUPTED. */
   bool (*progress)(void *context, uint64_t done, uint64_t total);

@@ -56,6 +56,26 @@ Test(mapped_file, maps_what_is_there)
   dyno_mapped_file_close(&file);
 }
 
+/* Or huge pages of the page cache could not be mapped. */
+Test(mapped_file, large_files_start_where_huge_pages_do)
+{
+  enum { SIZE = (5 << 20) + 123 };
+  const char *path = fixture_path(&folder, "file");
+  dyno_mapped_file file;
+  dyno_error error = {0};
+  char *content = malloc(SIZE);
+  cr_assert(content != NULL, "memory");
+  for (size_t i = 0; i < SIZE; i++)
+    content[i] = (char)(i * 7 + i / 4096);
+  fixture_write(path, content, SIZE);
+  cr_assert(dyno_mapped_file_open(&file, path, &error) == DYNO_OK, "%s", error.message);
+  cr_assert((uintptr_t)file.bytes % (2 << 20) == 0, "at %p", (const void *)file.bytes);
+  dyno_mapped_file_advise(&file, 0, file.size, DYNO_FILE_HUGE);
+  cr_assert(file.size == SIZE && memcmp(file.bytes, content, SIZE) == 0, "content");
+  dyno_mapped_file_close(&file);
+  free(content);
+}
+
 Test(mapped_file, refuses_what_is_no_file)
 {
   const char *fifo = fixture_path(&folder, "fifo");
