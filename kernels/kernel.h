@@ -46,9 +46,15 @@ typedef struct dyno_matmul_args {
  *   s[p] = scale * query[t][h] . K[p][h * kv_heads / heads]
  *   output[t][h] = sum over p of exp(s[p]) V[p] / (exp(sinks[h]) + sum over p of exp(s[p]))
  *
- * Position p lies in blocks[p / block_tokens % block_count], slot p % block_tokens. A block is
- * K as [kv_heads][block_tokens][head_size] and then V in the same shape, in the problem's dtype
- * and aligned to 64. Rows are numbered kv_head * m + t. */
+ * Position p lies in blocks[p / block_tokens % block_count], slot p % block_tokens. A block holds
+ * K and V in the problem's dtype, arranged as in base/kv_block.h, and is aligned to 64;
+ * block_tokens is a multiple of 16. Slots of positions that no query sees may hold anything, and
+ * blocks of such positions may be NULL.
+ *
+ * Rows are numbered kv_head * m + t; a contiguous range of them shares the keys and values it
+ * reads. Every query goes over the positions in chunks that begin at multiples of a constant, each
+ * with a softmax of its own, which are merged in the order of positions; so where there are more
+ * threads than rows, chunks could be computed apart and merged in that order, to the same bits. */
 typedef struct dyno_attention_args {
   float *output;      /* [m][heads * head_size] */
   const float *query; /* [m][heads * head_size] */
@@ -79,7 +85,8 @@ typedef struct dyno_quantize_activation_args {
 } dyno_quantize_activation_args;
 
 /* Rounds the keys and values of m tokens into their slots of a KV cache (dyno_attention_args).
- * m <= block_count * block_tokens, so that each has a slot of its own. */
+ * m <= block_count * block_tokens, so that each has a slot of its own. Slots that share a dword may
+ * be written at the same time, by calls for different rows. */
 typedef struct dyno_store_kv_args {
   void *const *blocks;
   size_t block_count, block_tokens;

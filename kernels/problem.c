@@ -243,10 +243,24 @@ static dyno_status check_matmul(const dyno_problem *problem, dyno_error *error)
   return status == DYNO_OK ? check_whole_blocks(problem, problem->activation, error) : status;
 }
 
-static dyno_status check_attention(const dyno_problem *problem, dyno_error *error)
+/* A block of a KV cache is made of dwords of one token's elements (base/kv_block.h). */
+static dyno_status check_kv(const dyno_problem *problem, dyno_error *error)
 {
+  const dyno_dtype_info *info = dyno_dtype_get(problem->activation);
   if (problem->activation == DYNO_NONE)
     return dyno_fail(error, DYNO_ERROR_USAGE, "activation, the format of the KV cache, is missing");
+  if (info != NULL && info->block_elements == 1 && problem->k * info->block_bytes % 4 != 0)
+    return dyno_fail(error, DYNO_ERROR_USAGE,
+                     "k=%zu: with keys and values in %s the head size must be a multiple of %zu",
+                     problem->k, info->name, 4 / info->block_bytes);
+  return DYNO_OK;
+}
+
+static dyno_status check_attention(const dyno_problem *problem, dyno_error *error)
+{
+  dyno_status status = check_kv(problem, error);
+  if (status != DYNO_OK)
+    return status;
   if (problem->kv_heads == 0 || problem->heads % problem->kv_heads != 0)
     return dyno_fail(error, DYNO_ERROR_USAGE, "heads=%zu kv_heads=%zu: not a whole multiple",
                      problem->heads, problem->kv_heads);
@@ -271,13 +285,6 @@ static dyno_status check_quantize_activation(const dyno_problem *problem, dyno_e
   return check_whole_blocks(problem, problem->activation, error);
 }
 
-static dyno_status check_store_kv(const dyno_problem *problem, dyno_error *error)
-{
-  if (problem->activation == DYNO_NONE)
-    return dyno_fail(error, DYNO_ERROR_USAGE, "activation, the format of the KV cache, is missing");
-  return DYNO_OK;
-}
-
 static dyno_status check_rope(const dyno_problem *problem, dyno_error *error)
 {
   if (problem->k % 2 != 0)
@@ -298,7 +305,7 @@ static dyno_status (*const checks[DYNO_OP_COUNT])(const dyno_problem *, dyno_err
     [DYNO_OP_ATTENTION] = check_attention,
     [DYNO_OP_QUANTIZE_WEIGHT] = check_quantize_weight,
     [DYNO_OP_QUANTIZE_ACTIVATION] = check_quantize_activation,
-    [DYNO_OP_STORE_KV] = check_store_kv,
+    [DYNO_OP_STORE_KV] = check_kv,
     [DYNO_OP_ROPE] = check_rope,
     [DYNO_OP_ROUTER] = check_chosen,
     [DYNO_OP_TOP_K] = check_chosen,

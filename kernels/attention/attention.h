@@ -12,5 +12,6 @@ void dyno_attention_f32__avx2(const dyno_attention_args *args, size_t row0, size
 void dyno_attention_bf16__avx2(const dyno_attention_args *args, size_t row0, size_t row1);
 void dyno_attention_f32__avx512(const dyno_attention_args *args, size_t row0, size_t row1);
 void dyno_attention_bf16__avx512(const dyno_attention_args *args, size_t row0, size_t row1);
+void dyno_attention_bf16__avx512bf16(const dyno_attention_args *args, size_t row0, size_t row1);
 
 #endif

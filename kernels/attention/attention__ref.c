@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "kernels/attention/attention.h"
+#include "kernels/base/kv_block.h"
 
 /* A query's value sums and one key or value as floats, both [head_size]. */
 size_t dyno_attention__ref_scratch_bytes(const dyno_problem *problem)
@@ -17,10 +18,14 @@ static void load(float *vector, const dyno_attention_args *args, dyno_dtype kv, 
                  size_t position, size_t kv_head)
 {
   const char *block = args->blocks[position / args->block_tokens % args->block_count];
+  const dyno_kv_shape shape = {dyno_row_bytes(kv, 1), args->block_tokens, args->kv_heads,
+                               args->head_size};
   size_t slot = position % args->block_tokens;
-  size_t plane = kind == KEY ? 0 : args->kv_heads;
-  size_t row = (plane + kv_head) * args->block_tokens + slot;
-  dyno_row_to_float(vector, block + row * dyno_row_bytes(kv, args->head_size), kv, args->head_size);
+  for (size_t i = 0; i < args->head_size; i++) {
+    size_t at = kind == KEY ? dyno_kv_key_at(&shape, kv_head, slot, i)
+                            : dyno_kv_value_at(&shape, kv_head, slot, i);
+    dyno_row_to_float(vector + i, block + at, kv, 1);
+  }
 }
 
 static double score(const dyno_attention_args *args, dyno_dtype kv, const float *query, float *key,

@@ -4,34 +4,43 @@
 
 /* What a call keeps in the scratch memory. */
 typedef struct chunk_scratch {
-  float *keys;        /* [head_size][DYNO_CHUNK] */
-  float *values;      /* [DYNO_CHUNK][head_size] */
-  float *scores;      /* [heads of a KV head][DYNO_CHUNK] */
-  float *rescale;     /* [heads of a KV head] */
-  float *sums;        /* [DYNO_CHUNK_QUERIES][heads of a KV head][head_size] */
-  float *largest;     /* [DYNO_CHUNK_QUERIES][heads of a KV head] */
-  float *denominator; /* the same */
+  float
+      *queries; /* [DYNO_CHUNK_QUERIES][heads of a KV head][head_size], as the variant wants them */
+  float *sums;  /* the same */
+  float *scores; /* [heads of a KV head][DYNO_CHUNK] */
+  /* Of all chunks so far, [DYNO_CHUNK_QUERIES][heads of a KV head, padded]; and of a chunk. */
+  dyno_softmax all, chunk;
+  float *keep, *take; /* [heads of a KV head, padded] */
 } chunk_scratch;
+
+enum { LINE = 64, HEAD_PADDING = 16 };
 
 /* Takes `count` floats off the memory behind what is used, in whole lines; of NULL it only counts
  * them. */
 static float *take(char *memory, size_t *used, size_t count)
 {
   float *floats = memory == NULL ? NULL : (float *)(void *)(memory + *used);
-  *used += (count * sizeof(float) + 63) / 64 * 64;
+  *used += (count * sizeof(float) + LINE - 1) / LINE * LINE;
   return floats;
+}
+
+static size_t padded(size_t heads)
+{
+  return (heads + HEAD_PADDING - 1) / HEAD_PADDING * HEAD_PADDING;
 }
 
 static size_t lay_out(chunk_scratch *scratch, char *memory, size_t heads, size_t head_size)
 {
-  size_t used = 0;
-  scratch->keys = take(memory, &used, head_size * DYNO_CHUNK);
-  scratch->values = take(memory, &used, DYNO_CHUNK * head_size);
+  size_t used = 0, vectors = DYNO_CHUNK_QUERIES * heads, states = padded(heads);
+  scratch->queries = take(memory, &used, vectors * head_size);
+  scratch->sums = take(memory, &used, vectors * head_size);
   scratch->scores = take(memory, &used, heads * DYNO_CHUNK);
-  scratch->rescale = take(memory, &used, heads);
-  scratch->sums = take(memory, &used, DYNO_CHUNK_QUERIES * heads * head_size);
-  scratch->largest = take(memory, &used, DYNO_CHUNK_QUERIES * heads);
-  scratch->denominator = take(memory, &used, DYNO_CHUNK_QUERIES * heads);
+  scratch->all.largest = take(memory, &used, DYNO_CHUNK_QUERIES * states);
+  scratch->all.sum = take(memory, &used, DYNO_CHUNK_QUERIES * states);
+  scratch->chunk.largest = take(memory, &used, states);
+  scratch->chunk.sum = take(memory, &used, states);
+  scratch->keep = take(memory, &used, states);
+  scratch->take = take(memory, &used, states);
   return used;
 }
 
@@ -51,6 +60,7 @@ typedef struct query_tile {
   const dyno_attention_args *args;
   const dyno_attention_steps *steps;
   chunk_scratch scratch;
+  dyno_kv_shape shape;
   size_t heads; /* of the KV head */
   size_t kv_head;
   size_t query0, query1;
@@ -75,34 +85,25 @@ static dyno_chunk_range within_chunk(dyno_chunk_range seen, size_t start)
   };
 }
 
-/* The rows of the tile's KV head in the chunk; values lie kv_heads * block_tokens rows after the
- * keys. Positions that no query of the tile sees get the row of one that is seen, because theirs
- * may hold anything. */
-static void find_rows(const uint8_t *rows[DYNO_CHUNK], const query_tile *tile, size_t start,
-                      dyno_chunk_range range, bool values)
+typedef struct chunk_panels {
+  const uint8_t *keys[DYNO_CHUNK_PANELS], *values[DYNO_CHUNK_PANELS];
+} chunk_panels;
+
+/* Where the chunk's panels of the tile's KV head lie. A panel of which no query sees anything is
+ * replaced by one that is seen, because there may be no such block. */
+static void find_panels(chunk_panels *panels, const query_tile *tile, size_t start,
+                        dyno_chunk_range range)
 {
   const dyno_attention_args *args = tile->args;
-  size_t row_bytes = dyno_row_bytes(tile->steps->kv, args->head_size);
-  size_t head = tile->kv_head + (values ? args->kv_heads : 0);
-  for (size_t p = 0; p < DYNO_CHUNK; p++) {
-    size_t seen = p < range.begin ? range.begin : p < range.end ? p : range.end - 1;
-    size_t position = start + seen;
+  size_t first = range.begin / DYNO_KV_PANEL, last = (range.end - 1) / DYNO_KV_PANEL;
+  for (size_t i = 0; i < DYNO_CHUNK_PANELS; i++) {
+    size_t seen = i < first ? first : i < last ? i : last;
+    size_t position = start + seen * DYNO_KV_PANEL;
     const uint8_t *block = args->blocks[position / args->block_tokens % args->block_count];
-    rows[p] = block + (head * args->block_tokens + position % args->block_tokens) * row_bytes;
+    panels->keys[i] =
+        block + dyno_kv_panel_at(&tile->shape, tile->kv_head, position % args->block_tokens);
+    panels->values[i] = panels->keys[i] + dyno_kv_plane_bytes(&tile->shape);
   }
-}
-
-static void start_queries(const query_tile *tile)
-{
-  size_t count = (tile->query1 - tile->query0) * tile->heads;
-  const float *sinks = tile->args->sinks;
-  for (size_t i = 0; i < count; i++) {
-    tile->scratch.largest[i] =
-        sinks == NULL ? -INFINITY : sinks[tile->kv_head * tile->heads + i % tile->heads];
-    tile->scratch.denominator[i] = sinks == NULL ? 0 : 1;
-  }
-  for (size_t i = 0; i < count * tile->args->head_size; i++)
-    tile->scratch.sums[i] = 0;
 }
 
 /* The first element of a query, or of its output: its heads follow each other. */
@@ -112,49 +113,88 @@ static size_t query_offset(const query_tile *tile, size_t query)
   return (query * args->heads + tile->kv_head * tile->heads) * args->head_size;
 }
 
-static void attend_chunk(const query_tile *tile, size_t start, dyno_chunk_range all)
+/* Where the tile keeps the vectors of a query. */
+static size_t kept_at(const query_tile *tile, size_t query)
+{
+  return (query - tile->query0) * tile->heads * tile->args->head_size;
+}
+
+static dyno_softmax softmax_of(const query_tile *tile, size_t query)
+{
+  size_t offset = (query - tile->query0) * padded(tile->heads);
+  return (dyno_softmax){tile->scratch.all.largest + offset, tile->scratch.all.sum + offset};
+}
+
+static void start_query(const query_tile *tile, size_t query)
+{
+  const dyno_attention_args *args = tile->args;
+  const float log2_e = 0x1.715476p+0f;
+  size_t at = kept_at(tile, query);
+  dyno_softmax softmax = softmax_of(tile, query);
+  tile->steps->take_query(tile->scratch.queries + at, args->query + query_offset(tile, query),
+                          tile->heads, args->head_size, args->scale * log2_e);
+  memset(tile->scratch.sums + at, 0, tile->heads * args->head_size * sizeof(float));
+  for (size_t h = 0; h < padded(tile->heads); h++) {
+    softmax.largest[h] = -INFINITY;
+    softmax.sum[h] = 0;
+  }
+}
+
+/* The first query fetches the values, and the next chunk's keys, for all. */
+static void attend_chunk(const query_tile *tile, size_t start, const chunk_panels *panels,
+                         const chunk_panels *next)
 {
   const dyno_attention_args *args = tile->args;
   const dyno_attention_steps *steps = tile->steps;
   const chunk_scratch *scratch = &tile->scratch;
-  const uint8_t *rows[DYNO_CHUNK];
-  find_rows(rows, tile, start, all, false);
-  steps->load_keys(scratch->keys, rows, all, args->head_size);
-  find_rows(rows, tile, start, all, true);
-  steps->load_values(scratch->values, rows, all, args->head_size);
   for (size_t query = tile->query0; query < tile->query1; query++) {
     dyno_chunk_range range = within_chunk(seen_by(args, query), start);
     if (range.begin >= range.end)
       continue;
-    size_t first = (query - tile->query0) * tile->heads;
-    steps->score(scratch->scores, args->query + query_offset(tile, query), tile->heads,
-                 scratch->keys, args->scale, range, args->head_size);
-    steps->soften(scratch->scores, scratch->largest + first, scratch->denominator + first,
-                  scratch->rescale, tile->heads, range);
-    steps->add_values(scratch->sums + first * args->head_size, scratch->rescale, scratch->scores,
-                      tile->heads, scratch->values, range, args->head_size);
+    size_t at = kept_at(tile, query);
+    bool first = query == tile->query0;
+    steps->score(scratch->scores, scratch->queries + at, tile->heads, panels->keys,
+                 first ? panels->values : NULL, range, args->head_size);
+    steps->soften(scratch->scores, scratch->chunk, tile->heads, range);
+    steps->merge(softmax_of(tile, query), scratch->chunk, scratch->keep, scratch->take,
+                 tile->heads);
+    steps->add_values(scratch->sums + at, scratch->keep, scratch->take, scratch->scores,
+                      tile->heads, panels->values, first && next != NULL ? next->keys : NULL, range,
+                      args->head_size);
   }
 }
 
 static void attend_tile(const query_tile *tile)
 {
   const dyno_attention_args *args = tile->args;
-  start_queries(tile);
+  for (size_t query = tile->query0; query < tile->query1; query++)
+    start_query(tile, query);
   dyno_chunk_range all = {seen_by(args, tile->query0).begin, seen_by(args, tile->query1 - 1).end};
-  for (size_t start = all.begin / DYNO_CHUNK * DYNO_CHUNK; start < all.end; start += DYNO_CHUNK)
-    attend_chunk(tile, start, within_chunk(all, start));
-  for (size_t query = tile->query0; query < tile->query1; query++) {
-    size_t first = (query - tile->query0) * tile->heads;
-    tile->steps->divide(args->output + query_offset(tile, query),
-                        tile->scratch.sums + first * args->head_size,
-                        tile->scratch.denominator + first, tile->heads, args->head_size);
+  chunk_panels panels[2];
+  size_t start = all.begin / DYNO_CHUNK * DYNO_CHUNK;
+  find_panels(&panels[0], tile, start, within_chunk(all, start));
+  for (size_t i = 0; start < all.end; i = 1 - i, start += DYNO_CHUNK) {
+    size_t next = start + DYNO_CHUNK;
+    if (next < all.end)
+      find_panels(&panels[1 - i], tile, next, within_chunk(all, next));
+    attend_chunk(tile, start, &panels[i], next < all.end ? &panels[1 - i] : NULL);
   }
+  const float *sinks = args->sinks == NULL ? NULL : args->sinks + tile->kv_head * tile->heads;
+  for (size_t query = tile->query0; query < tile->query1; query++)
+    tile->steps->finish(args->output + query_offset(tile, query),
+                        tile->scratch.sums + kept_at(tile, query), softmax_of(tile, query), sinks,
+                        tile->heads, args->head_size);
 }
 
 void dyno_attention_in_chunks(const dyno_attention_args *args, size_t row0, size_t row1,
                               const dyno_attention_steps *steps)
 {
-  query_tile tile = {.args = args, .steps = steps, .heads = args->heads / args->kv_heads};
+  query_tile tile = {
+      .args = args,
+      .steps = steps,
+      .shape = {dyno_row_bytes(steps->kv, 1), args->block_tokens, args->kv_heads, args->head_size},
+      .heads = args->heads / args->kv_heads,
+  };
   lay_out(&tile.scratch, args->scratch, tile.heads, args->head_size);
   for (size_t row = row0; row < row1; row += tile.query1 - tile.query0) {
     size_t left = row1 - row, of_head = args->m - row % args->m;

@@ -68,6 +68,17 @@ static const dyno_kernel kernels[] = {
         .scratch_bytes = dyno_attention_chunks_scratch_bytes,
         .run.attention = dyno_attention_bf16__avx512,
     },
+    {
+        .name = "attention_bf16__avx512bf16",
+        .op = DYNO_OP_ATTENTION,
+        .activation = DYNO_BF16,
+        .isa = DYNO_ISA_AVX512BF16,
+        .rank = 10,
+        .tolerance = DYNO_TOLERANCE_BF16,
+        .supports = dyno_attention_chunks_supports,
+        .scratch_bytes = dyno_attention_chunks_scratch_bytes,
+        .run.attention = dyno_attention_bf16__avx512bf16,
+    },
 #endif
 };
 

@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/base/kv_block.h"
+
 typedef struct attention_operands {
   dyno_attention_args args[DYNO_VIEW_COUNT]; /* output and scratch are filled in by run */
   dyno_guarded *scratch[DYNO_VIEW_COUNT];    /* NULL where a kernel needs none */
@@ -31,7 +33,7 @@ static size_t first_seen(const dyno_problem *problem)
 /* Blocks of few or many tokens; with a window a ring, sometimes without a slot to spare. */
 static void choose_blocks(dyno_instance *instance, dyno_attention_args *args)
 {
-  static const size_t sizes[] = {16, 32, 64, 16, 7, 1};
+  static const size_t sizes[] = {16, 32, 64, 16, 48, 16};
   const dyno_problem *problem = &instance->problem;
   size_t seen = problem->n - first_seen(problem);
   args->block_tokens = sizes[dyno_rng_below(&instance->rng, sizeof sizes / sizeof *sizes)];
@@ -41,27 +43,49 @@ static void choose_blocks(dyno_instance *instance, dyno_attention_args *args)
       (seen + args->block_tokens - 1) / args->block_tokens + dyno_rng_below(&instance->rng, 2);
 }
 
-/* The key, or value, of a KV head at a position. */
-static unsigned char *vector_at(const attention_operands *operands, const dyno_problem *problem,
-                                bool value, size_t kv_head, size_t position)
+static dyno_kv_shape kv_shape(const attention_operands *operands, const dyno_problem *problem)
 {
   const dyno_attention_args *args = &operands->args[DYNO_VIEW_FLUSH];
+  return (dyno_kv_shape){dyno_row_bytes(problem->activation, 1), args->block_tokens,
+                         problem->kv_heads, problem->k};
+}
+
+/* An element of the key, or value, of a KV head at a position. */
+static unsigned char *element_at(const attention_operands *operands, const dyno_problem *problem,
+                                 bool value, size_t kv_head, size_t position, size_t i)
+{
+  const dyno_attention_args *args = &operands->args[DYNO_VIEW_FLUSH];
+  const dyno_kv_shape shape = kv_shape(operands, problem);
   unsigned char *block = operands->blocks[position / args->block_tokens % args->block_count];
-  size_t row = (kv_head + (value ? problem->kv_heads : 0)) * args->block_tokens +
-               position % args->block_tokens;
-  return block + row * dyno_row_bytes(problem->activation, problem->k);
+  size_t slot = position % args->block_tokens;
+  return block + (value ? dyno_kv_value_at(&shape, kv_head, slot, i)
+                        : dyno_kv_key_at(&shape, kv_head, slot, i));
+}
+
+/* The same as a number. */
+static float number_at(const attention_operands *operands, const dyno_problem *problem, bool value,
+                       size_t kv_head, size_t position, size_t i)
+{
+  float number;
+  dyno_row_to_float(&number, element_at(operands, problem, value, kv_head, position, i),
+                    problem->activation, 1);
+  return number;
 }
 
 /* A query times a key is about as large as the square root of the head size, before the scale. */
 static void fill_cache(dyno_instance *instance, attention_operands *operands)
 {
   const dyno_problem *problem = &instance->problem;
+  size_t bytes = dyno_row_bytes(problem->activation, 1);
+  unsigned char *vector = dyno_instance_alloc(instance, problem->k * bytes);
   for (size_t p = first_seen(problem); p < problem->n; p++)
     for (size_t head = 0; head < problem->kv_heads; head++)
-      for (unsigned value = 0; value < 2; value++)
-        dyno_fill_rows(vector_at(operands, problem, value, head, p), problem->activation, 1,
-                       problem->k, instance->input, value ? DYNO_PART_ACTIVATION : DYNO_PART_WEIGHT,
-                       &instance->rng);
+      for (unsigned value = 0; value < 2; value++) {
+        dyno_fill_rows(vector, problem->activation, 1, problem->k, instance->input,
+                       value ? DYNO_PART_ACTIVATION : DYNO_PART_WEIGHT, &instance->rng);
+        for (size_t i = 0; i < problem->k; i++)
+          memcpy(element_at(operands, problem, value, head, p, i), vector + i * bytes, bytes);
+      }
 }
 
 static void make_operands(dyno_instance *instance, attention_operands *operands)
@@ -88,8 +112,8 @@ static void make_operands(dyno_instance *instance, attention_operands *operands)
     dyno_fill_floats(operands->sinks, problem->heads, instance->input, DYNO_PART_ACTIVATION,
                      &instance->rng);
   }
-  operands->block_bytes =
-      2 * problem->kv_heads * args->block_tokens * dyno_row_bytes(problem->activation, problem->k);
+  const dyno_kv_shape shape = kv_shape(operands, problem);
+  operands->block_bytes = dyno_kv_block_bytes(&shape);
   operands->blocks = dyno_instance_alloc(instance, args->block_count * sizeof *operands->blocks);
   for (size_t b = 0; b < args->block_count; b++) {
     operands->blocks[b] = dyno_instance_alloc(instance, operands->block_bytes);
@@ -107,8 +131,9 @@ static void spoil_unseen(dyno_instance *instance, attention_operands *operands)
   for (size_t p = problem->n; p < problem->n + slots - seen; p++)
     for (size_t head = 0; head < problem->kv_heads; head++)
       for (unsigned value = 0; value < 2; value++)
-        memset(vector_at(operands, problem, value, head, p), 0x7e,
-               dyno_row_bytes(problem->activation, problem->k));
+        for (size_t i = 0; i < problem->k; i++)
+          memset(element_at(operands, problem, value, head, p, i), 0x7e,
+                 dyno_row_bytes(problem->activation, 1));
 }
 
 static size_t scratch_bytes(const dyno_kernel *kernel, const dyno_problem *problem)
@@ -153,7 +178,7 @@ static void lay_out(dyno_instance *instance, attention_operands *operands, dyno_
  * of both sums. No correct result is larger than the largest |V|, which caps the bound. */
 typedef struct head_work {
   double *score, *error, *weight; /* [n] */
-  float *vector, *query;          /* [head_size] */
+  float *query;                   /* [head_size] */
 } head_work;
 
 static void score_head(const dyno_instance *instance, const head_work *work, size_t kv_head,
@@ -163,12 +188,11 @@ static void score_head(const dyno_instance *instance, const head_work *work, siz
   const attention_operands *operands = instance->operands;
   double scale = (double)operands->args[DYNO_VIEW_FLUSH].scale;
   for (size_t p = begin; p < end; p++) {
-    dyno_row_to_float(work->vector, vector_at(operands, problem, false, kv_head, p),
-                      problem->activation, problem->k);
     dyno_product_sums sums = {.terms = problem->k};
     double sum = 0;
     for (size_t i = 0; i < problem->k; i++) {
-      double q = (double)work->query[i], key = (double)work->vector[i];
+      double q = (double)work->query[i];
+      double key = (double)number_at(operands, problem, false, kv_head, p, i);
       sum += q * key;
       sums.magnitude += fabs(q * key);
       sums.weight_magnitude += fabs(key);
@@ -224,10 +248,7 @@ static void bound_head(const dyno_instance *instance, const head_work *work, dou
   for (size_t i = 0; i < problem->k; i++) {
     double numerator_error = 0, output = 0, magnitude = 0, largest = 0;
     for (size_t p = begin; p < end; p++) {
-      float value;
-      size_t bytes = dyno_row_bytes(problem->activation, 1);
-      dyno_row_to_float(&value, vector_at(operands, problem, true, kv_head, p) + i * bytes,
-                        problem->activation, 1);
+      float value = number_at(operands, problem, true, kv_head, p, i);
       double weighted = work->weight[p] * (double)value;
       output += weighted;
       magnitude += fabs(weighted);
@@ -249,7 +270,6 @@ static const double *make_bounds(dyno_instance *instance, size_t units)
       .score = dyno_instance_alloc(instance, problem->n * sizeof(double)),
       .error = dyno_instance_alloc(instance, problem->n * sizeof(double)),
       .weight = dyno_instance_alloc(instance, problem->n * sizeof(double)),
-      .vector = dyno_instance_alloc(instance, problem->k * sizeof(float)),
       .query = dyno_instance_alloc(instance, problem->k * sizeof(float)),
   };
   for (size_t t = 0; t < problem->m; t++)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "kernels/base/a8.h"
+#include "kernels/base/kv_block.h"
 
 /* --- weights --- */
 
@@ -240,21 +241,25 @@ static bool store_known(const dyno_problem *problem)
 }
 
 /* Marks the bytes of token t's vectors. */
-static void own_slot(dyno_instance *instance, const dyno_store_kv_args *args, size_t vector_bytes,
-                     size_t t)
+static void own_slot(dyno_instance *instance, const dyno_store_kv_args *args,
+                     const dyno_kv_shape *shape, size_t t)
 {
   size_t position = args->first_position + t, slot = position % args->block_tokens;
   dyno_check_output *output = &instance->outputs[position / args->block_tokens % args->block_count];
-  for (size_t head = 0; head < 2 * args->kv_heads; head++) {
-    size_t begin = (head * args->block_tokens + slot) * vector_bytes;
-    for (size_t u = begin; u < begin + vector_bytes; u++)
-      output->row[u] = output->token[u] = (uint32_t)t;
-  }
+  for (size_t head = 0; head < shape->kv_heads; head++)
+    for (size_t i = 0; i < shape->head_size; i++) {
+      size_t key = dyno_kv_key_at(shape, head, slot, i);
+      size_t value = dyno_kv_value_at(shape, head, slot, i);
+      for (size_t u = 0; u < shape->element_bytes; u++) {
+        output->row[key + u] = output->token[key + u] = (uint32_t)t;
+        output->row[value + u] = output->token[value + u] = (uint32_t)t;
+      }
+    }
 }
 
 static void store_build(dyno_instance *instance)
 {
-  static const size_t sizes[] = {16, 32, 7, 1};
+  static const size_t sizes[] = {16, 32, 48, 64};
   const dyno_problem *problem = &instance->problem;
   store_operands *operands = dyno_instance_alloc(instance, sizeof *operands);
   instance->operands = operands;
@@ -268,14 +273,15 @@ static void store_build(dyno_instance *instance)
   /* Sometimes the first and the last token meet in one block, around the ring. */
   args.block_count =
       (problem->m + args.block_tokens - 1) / args.block_tokens + dyno_rng_below(&instance->rng, 3);
-  size_t vector_bytes = dyno_row_bytes(problem->activation, problem->k);
-  size_t block_bytes = 2 * problem->kv_heads * args.block_tokens * vector_bytes;
+  const dyno_kv_shape shape = {dyno_row_bytes(problem->activation, 1), args.block_tokens,
+                               problem->kv_heads, problem->k};
+  size_t block_bytes = dyno_kv_block_bytes(&shape);
   dyno_check_output *outputs = dyno_instance_outputs(instance, args.block_count);
   for (size_t b = 0; b < args.block_count; b++)
     dyno_instance_place(instance, &outputs[b], "block byte ", DYNO_UNIT_BYTE, block_bytes,
-                        vector_bytes, 64);
+                        DYNO_KV_DWORD, 64);
   for (size_t t = 0; t < problem->m; t++)
-    own_slot(instance, &args, vector_bytes, t);
+    own_slot(instance, &args, &shape, t);
 
   const float *keys[DYNO_VIEW_COUNT], *values[DYNO_VIEW_COUNT];
   size_t count = problem->m * problem->kv_heads * problem->k;

@@ -26,5 +26,9 @@ void dyno_quantize_activation_a8__avx2(const dyno_quantize_activation_args *args
                                        size_t row1);
 void dyno_quantize_activation_a8__avx512(const dyno_quantize_activation_args *args, size_t row0,
                                          size_t row1);
+void dyno_store_kv_f32__avx2(const dyno_store_kv_args *args, size_t row0, size_t row1);
+void dyno_store_kv_bf16__avx2(const dyno_store_kv_args *args, size_t row0, size_t row1);
+void dyno_store_kv_f32__avx512(const dyno_store_kv_args *args, size_t row0, size_t row1);
+void dyno_store_kv_bf16__avx512(const dyno_store_kv_args *args, size_t row0, size_t row1);
 
 #endif

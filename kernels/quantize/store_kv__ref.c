@@ -1,32 +1,34 @@
+#include "kernels/base/kv_block.h"
 #include "kernels/quantize/quantize.h"
 
-static void round_to_f32(void *output, const float *input, size_t count)
+static void round_to_f32(void *output, float value)
 {
-  memcpy(output, input, count * sizeof *input);
+  memcpy(output, &value, sizeof value);
 }
 
-static void round_to_bf16(void *output, const float *input, size_t count)
+static void round_to_bf16(void *output, float value)
 {
-  for (size_t i = 0; i < count; i++)
-    ((uint16_t *)output)[i] = dyno_float_to_bf16(input[i]);
+  uint16_t bits = dyno_float_to_bf16(value);
+  memcpy(output, &bits, sizeof bits);
 }
 
-typedef void round_function(void *output, const float *input, size_t count);
+typedef void round_function(void *output, float value);
 
 static void store(const dyno_store_kv_args *args, size_t row0, size_t row1, dyno_dtype kv,
                   round_function *round)
 {
-  size_t vector_bytes = dyno_row_bytes(kv, args->head_size);
+  const dyno_kv_shape shape = {dyno_row_bytes(kv, 1), args->block_tokens, args->kv_heads,
+                               args->head_size};
   for (size_t t = row0; t < row1; t++) {
-    size_t position = args->first_position + t;
+    size_t position = args->first_position + t, slot = position % args->block_tokens;
     char *block = args->blocks[position / args->block_tokens % args->block_count];
-    size_t slot = position % args->block_tokens;
     for (size_t head = 0; head < args->kv_heads; head++) {
-      size_t input = (t * args->kv_heads + head) * args->head_size;
-      size_t key_row = head * args->block_tokens + slot;
-      size_t value_row = (args->kv_heads + head) * args->block_tokens + slot;
-      round(block + key_row * vector_bytes, args->key + input, args->head_size);
-      round(block + value_row * vector_bytes, args->value + input, args->head_size);
+      const float *key = args->key + (t * args->kv_heads + head) * args->head_size;
+      const float *value = args->value + (t * args->kv_heads + head) * args->head_size;
+      for (size_t i = 0; i < args->head_size; i++) {
+        round(block + dyno_kv_key_at(&shape, head, slot, i), key[i]);
+        round(block + dyno_kv_value_at(&shape, head, slot, i), value[i]);
+      }
     }
   }
 }

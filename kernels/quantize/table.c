@@ -2,6 +2,7 @@
 
 #include "config.h"
 #include "kernels/quantize/quantize.h"
+#include "kernels/quantize/store_kv.h"
 
 static const dyno_kernel kernels[] = {
     {
@@ -94,6 +95,46 @@ static const dyno_kernel kernels[] = {
         .rank = 10,
         .tolerance = DYNO_TOLERANCE_EXACT,
         .run.quantize_activation = dyno_quantize_activation_a8__avx512,
+    },
+    {
+        .name = "store_kv_f32__avx2",
+        .op = DYNO_OP_STORE_KV,
+        .activation = DYNO_F32,
+        .isa = DYNO_ISA_AVX2,
+        .rank = 10,
+        .tolerance = DYNO_TOLERANCE_EXACT,
+        .supports = dyno_store_kv_supports,
+        .run.store_kv = dyno_store_kv_f32__avx2,
+    },
+    {
+        .name = "store_kv_bf16__avx2",
+        .op = DYNO_OP_STORE_KV,
+        .activation = DYNO_BF16,
+        .isa = DYNO_ISA_AVX2,
+        .rank = 10,
+        .tolerance = DYNO_TOLERANCE_EXACT,
+        .supports = dyno_store_kv_supports,
+        .run.store_kv = dyno_store_kv_bf16__avx2,
+    },
+    {
+        .name = "store_kv_f32__avx512",
+        .op = DYNO_OP_STORE_KV,
+        .activation = DYNO_F32,
+        .isa = DYNO_ISA_AVX512,
+        .rank = 10,
+        .tolerance = DYNO_TOLERANCE_EXACT,
+        .supports = dyno_store_kv_supports,
+        .run.store_kv = dyno_store_kv_f32__avx512,
+    },
+    {
+        .name = "store_kv_bf16__avx512",
+        .op = DYNO_OP_STORE_KV,
+        .activation = DYNO_BF16,
+        .isa = DYNO_ISA_AVX512,
+        .rank = 10,
+        .tolerance = DYNO_TOLERANCE_EXACT,
+        .supports = dyno_store_kv_supports,
+        .run.store_kv = dyno_store_kv_bf16__avx512,
     },
 #endif
 };

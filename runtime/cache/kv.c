@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/base/kv_block.h"
+
 static size_t blocks_for(size_t tokens)
 {
   return (tokens + DYNO_KV_BLOCK_TOKENS - 1) / DYNO_KV_BLOCK_TOKENS;
@@ -18,11 +20,13 @@ static size_t ring_blocks(size_t window, size_t batch)
 dyno_status dyno_kv_open(dyno_kv *kv, const dyno_model_config *config, dyno_dtype dtype,
                          size_t capacity, size_t batch, dyno_error *error)
 {
-  size_t row = dyno_row_bytes(dtype, config->head_dim);
+  const dyno_kv_shape shape = {dyno_row_bytes(dtype, 1), DYNO_KV_BLOCK_TOKENS, config->kv_heads,
+                               config->head_dim};
+
   *kv = (dyno_kv){
       .layers = calloc(config->layers, sizeof *kv->layers),
       .layer_count = config->layers,
-      .block_bytes = 2 * config->kv_heads * DYNO_KV_BLOCK_TOKENS * row,
+      .block_bytes = dyno_kv_block_bytes(&shape),
       .capacity = capacity,
   };
   for (size_t i = 0; kv->layers != NULL && i < config->layers; i++) {

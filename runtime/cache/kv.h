@@ -1,8 +1,8 @@
 /* The keys and values of one sequence, in blocks.
  *
  * Full layers take blocks as the sequence grows. Sliding layers have a ring that holds the window
- * and one batch; older positions are overwritten. Blocks are laid out as dyno_attention_args in
- * kernels/kernel.h says. */
+ * and one batch; older positions are overwritten. Blocks are laid out as kernels/base/kv_block.h
+ * says. */
 #ifndef DYNO_RUNTIME_CACHE_KV_H
 #define DYNO_RUNTIME_CACHE_KV_H
 

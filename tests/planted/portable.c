@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kernels/base/a8.h"
+#include "kernels/base/kv_block.h"
 #include "kernels/matmul/matmul.h"
 #include "tests/planted/planted.h"
 
@@ -169,16 +170,19 @@ typedef enum attention_bug {
   RING_IGNORED,
 } attention_bug;
 
-static const float *f32_vector(const dyno_attention_args *args, size_t position, size_t row,
-                               attention_bug bug)
+/* The panel of a KV head's keys, or values, that holds a position. */
+static const float *f32_panel(const dyno_attention_args *args, size_t position, size_t kv_head,
+                              bool values, attention_bug bug)
 {
   size_t block = position / args->block_tokens;
   if (bug != RING_IGNORED || block < args->block_count)
     block %= args->block_count;
   else
     block = args->block_count - 1;
-  return (const float *)args->blocks[block] +
-         (row * args->block_tokens + position % args->block_tokens) * args->head_size;
+  const dyno_kv_shape shape = {sizeof(float), args->block_tokens, args->kv_heads, args->head_size};
+  size_t at = dyno_kv_panel_at(&shape, kv_head, position % args->block_tokens);
+  at += values ? dyno_kv_plane_bytes(&shape) : 0;
+  return (const float *)args->blocks[block] + at / sizeof(float);
 }
 
 static void attend_head(const dyno_attention_args *args, size_t t, size_t head, attention_bug bug)
@@ -203,10 +207,11 @@ static void attend_head(const dyno_attention_args *args, size_t t, size_t head, 
   }
   for (size_t p = begin; p < last; p++) {
     double score = 0;
-    const float *key = f32_vector(args, p, kv_head, bug);
-    const float *value = f32_vector(args, p, args->kv_heads + kv_head, bug);
+    const float *key = f32_panel(args, p, kv_head, false, bug) + p % DYNO_KV_PANEL;
+    const float *value = f32_panel(args, p, kv_head, true, bug) + p % DYNO_KV_PANEL * size;
+
     for (size_t i = 0; i < size; i++)
-      score += (double)query[i] * (double)key[i];
+      score += (double)query[i] * (double)key[i * DYNO_KV_PANEL];
     score = p < end ? score * (double)args->scale : -INFINITY;
     double scale = score > largest ? exp(largest - score) : 1;
     largest = fmax(largest, score);
@@ -307,14 +312,14 @@ static void store_in_next_slot(const dyno_store_kv_args *args, size_t row0, size
 {
   for (size_t t = row0; t < row1; t++) {
     size_t position = args->first_position + t + (args->block_count > 1);
-    float *block = args->blocks[position / args->block_tokens % args->block_count];
+    char *block = args->blocks[position / args->block_tokens % args->block_count];
     size_t slot = position % args->block_tokens, size = args->head_size;
-    for (size_t head = 0; head < args->kv_heads; head++) {
-      size_t from = (t * args->kv_heads + head) * size;
-      memcpy(block + (head * args->block_tokens + slot) * size, args->key + from,
-             size * sizeof(float));
-      memcpy(block + ((args->kv_heads + head) * args->block_tokens + slot) * size,
-             args->value + from, size * sizeof(float));
+    const dyno_kv_shape shape = {sizeof(float), args->block_tokens, args->kv_heads, size};
+    for (size_t i = 0; i < args->kv_heads * size; i++) {
+      size_t head = i / size, from = t * args->kv_heads * size + i;
+      memcpy(block + dyno_kv_key_at(&shape, head, slot, i % size), args->key + from, sizeof(float));
+      memcpy(block + dyno_kv_value_at(&shape, head, slot, i % size), args->value + from,
+             sizeof(float));
     }
   }
 }

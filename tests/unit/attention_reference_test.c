@@ -138,18 +138,18 @@ static void run_and_check(dyno_dtype kv, input_pattern pattern, const attention_
 
 static const attention_shape shapes[] = {
     /* first, m, heads, kv_heads, head_size, window, blocks of tokens */
-    {0, 1, 1, 1, 2, 0, 1, 1},    /* a token sees itself */
-    {0, 1, 8, 8, 64, 0, 1, 16},  /* one query head per KV head */
-    {0, 9, 8, 1, 64, 0, 3, 4},   /* eight */
-    {30, 1, 16, 2, 64, 0, 8, 4}, /* decode */
-    {0, 20, 4, 2, 16, 5, 5, 4},  /* prefill in a window, nothing overwritten */
-    {17, 3, 4, 2, 16, 1, 5, 4},  /* a window of the token alone */
-    {50, 1, 4, 2, 16, 8, 2, 4},  /* decode in a ring of exactly the window, wrapped */
-    {50, 4, 4, 2, 16, 8, 3, 4},  /* several in a ring with room for them */
-    {7, 2, 4, 2, 16, 8, 3, 4},   /* the window begins to bite */
-    {5, 1, 4, 4, 3, 100, 2, 4},  /* a window that is not full; an odd head */
-    {9, 0, 4, 4, 8, 0, 3, 4},    /* no queries */
-    {63, 1, 1, 1, 1, 0, 16, 4},  /* a head of one element, all blocks */
+    {0, 1, 1, 1, 2, 0, 1, 16},    /* a token sees itself */
+    {0, 1, 8, 8, 64, 0, 1, 16},   /* one query head per KV head */
+    {0, 20, 8, 1, 64, 0, 3, 16},  /* eight */
+    {30, 1, 16, 2, 64, 0, 2, 16}, /* decode */
+    {0, 40, 4, 2, 16, 5, 3, 16},  /* prefill in a window, nothing overwritten */
+    {17, 3, 4, 2, 16, 1, 2, 16},  /* a window of the token alone */
+    {50, 1, 4, 2, 16, 32, 2, 16}, /* decode in a ring of exactly the window, wrapped */
+    {70, 4, 4, 2, 16, 20, 2, 16}, /* several in a ring with room for them */
+    {7, 2, 4, 2, 16, 8, 1, 48},   /* the window begins to bite */
+    {20, 1, 4, 4, 6, 100, 2, 16}, /* a window that is not full; a head of no vector's size */
+    {9, 0, 4, 4, 8, 0, 3, 16},    /* no queries */
+    {63, 1, 1, 1, 2, 0, 4, 16},   /* a head of a dword, all blocks */
 };
 
 Test(attention_reference, agrees_with_the_oracle)
@@ -174,13 +174,13 @@ Test(attention_reference, agrees_with_the_oracle_on_pathological_inputs)
 /* Slots that no query sees hold NaN: the first block of a window that has moved on. */
 Test(attention_reference, reads_nothing_outside_the_window)
 {
-  const attention_shape shape = {40, 2, 4, 2, 16, 8, 11, 4};
+  const attention_shape shape = {80, 2, 4, 2, 16, 8, 6, 16};
   for (size_t f = 0; f < COUNT(formats); f++) {
     const dyno_kernel *kernel = reference_of(DYNO_OP_ATTENTION, DYNO_NONE, formats[f]);
     uint64_t random = 1;
     attention_case c;
     make_case(&c, &random, kernel, PATTERN_UNIFORM, &shape, true);
-    for (size_t block = 0; block < 8; block++) { /* positions 0 to 31; 33 is the first seen */
+    for (size_t block = 0; block < 4; block++) { /* positions 0 to 63; 73 is the first seen */
       size_t vectors = 2 * shape.kv_heads * shape.block_tokens;
       memset(c.blocks[block], 0xff, vectors * dyno_row_bytes(formats[f], shape.head_size));
     }
@@ -192,7 +192,7 @@ Test(attention_reference, reads_nothing_outside_the_window)
 
 Test(attention_reference, gives_the_same_bits_for_every_partition_and_writes_only_its_rows)
 {
-  const attention_shape shape = {10, 3, 4, 2, 8, 7, 4, 4};
+  const attention_shape shape = {30, 3, 4, 2, 8, 7, 3, 16};
   const size_t rows = shape.kv_heads * shape.m, count = shape.m * shape.heads * shape.head_size;
   for (size_t f = 0; f < COUNT(formats); f++) {
     const dyno_kernel *kernel = reference_of(DYNO_OP_ATTENTION, DYNO_NONE, formats[f]);
@@ -224,7 +224,7 @@ Test(attention_reference, gives_the_same_bits_for_every_partition_and_writes_onl
 
 Test(attention_reference, gives_the_same_bits_alone_and_in_a_batch)
 {
-  const attention_shape shape = {10, 5, 4, 2, 8, 7, 4, 4};
+  const attention_shape shape = {30, 5, 4, 2, 8, 7, 3, 16};
   const size_t width = shape.heads * shape.head_size;
   for (size_t f = 0; f < COUNT(formats); f++) {
     const dyno_kernel *kernel = reference_of(DYNO_OP_ATTENTION, DYNO_NONE, formats[f]);
@@ -251,14 +251,14 @@ Test(attention_reference, gives_the_same_bits_alone_and_in_a_batch)
 /* One head of one element; scores ln 2 and ln 6, sink ln 8: weights 2, 6 and 8 of 16. */
 Test(attention_reference, by_hand_with_a_sink)
 {
-  float block[4] = {(float)log(2), (float)log(6), 40, 80}, query = 1, sink = (float)log(8);
+  float block[32] = {(float)log(2), (float)log(6), [16] = 40, 80}, query = 1, sink = (float)log(8);
   float output = NAN, output_without = NAN;
   double scratch[16];
   dyno_attention_args args = {.output = &output,
                               .query = &query,
                               .blocks = (const void *const[]){block},
                               .block_count = 1,
-                              .block_tokens = 2,
+                              .block_tokens = 16,
                               .first_position = 1,
                               .sinks = &sink,
                               .scale = 1,
@@ -279,7 +279,7 @@ Test(attention_reference, by_hand_with_a_sink)
 /* Scores of hundreds of thousands, and a sink above or below all of them. */
 Test(attention_reference, does_not_overflow)
 {
-  float block[4] = {600000, 700000, 40, 80}, query = 1, output = NAN;
+  float block[32] = {600000, 700000, [16] = 40, 80}, query = 1, output = NAN;
   double scratch[16];
   static const struct {
     float sink, expected;
@@ -290,7 +290,7 @@ Test(attention_reference, does_not_overflow)
                                 .query = &query,
                                 .blocks = (const void *const[]){block},
                                 .block_count = 1,
-                                .block_tokens = 2,
+                                .block_tokens = 16,
                                 .first_position = 1,
                                 .sinks = &cases[i].sink,
                                 .scale = 1,

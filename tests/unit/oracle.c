@@ -179,15 +179,21 @@ oracle_value oracle_matmul(const dyno_matmul_args *args, dyno_dtype weight, dyno
   return sum;
 }
 
-/* Element i of the key (plane 0) or value (plane 1) of a KV head at a position. */
+/* Element i of the key (plane 0) or value (plane 1) of a KV head at a position. A head has
+ * block_tokens * head_size keys and as many values; those of 16 positions make a panel. */
 static double cached(const dyno_attention_args *args, dyno_dtype kv, size_t plane, size_t position,
                      size_t kv_head, size_t i)
 {
   size_t capacity = args->block_count * args->block_tokens, slot = position % capacity;
-  size_t row = plane * args->kv_heads * args->block_tokens + kv_head * args->block_tokens +
-               slot % args->block_tokens;
   const uint8_t *block = args->blocks[slot / args->block_tokens];
-  return formats[kv].element(block + (row * args->head_size + i) * formats[kv].bytes, 0).value;
+  slot %= args->block_tokens;
+  size_t packed = 4 / formats[kv].bytes;
+  size_t head = (2 * kv_head + plane) * args->block_tokens * args->head_size;
+  size_t panel = slot / 16 * 16 * args->head_size;
+  size_t in_panel = plane == 0
+                        ? (i / packed * 16 + slot % 16) * packed + i % packed
+                        : (slot % 16 / packed * args->head_size + i) * packed + slot % packed;
+  return formats[kv].element(block + (head + panel + in_panel) * formats[kv].bytes, 0).value;
 }
 
 /* Unshifted, as the formula stands: a long double holds the exponential of up to 11356. */

@@ -422,7 +422,7 @@ typedef struct kv_shape {
   size_t first_position, m, kv_heads, head_size, block_count, block_tokens;
 } kv_shape;
 
-/* Every slot of the cache, written or not, against where the formula of kernel.h puts it. */
+/* Every slot of the cache, written or not, against where kv_block.h says it lies. */
 static void check_store(dyno_dtype kv, const kv_shape *s, size_t row0, size_t row1)
 {
   const dyno_kernel *kernel = reference_of(DYNO_OP_STORE_KV, DYNO_NONE, kv);
@@ -451,9 +451,14 @@ static void check_store(dyno_dtype kv, const kv_shape *s, size_t row0, size_t ro
       t++;
     for (size_t i = 0; i < 2 * width; i++) {
       size_t plane = i / width, head = i % width / s->head_size, column = i % s->head_size;
-      size_t row = (plane * s->kv_heads + head) * s->block_tokens + slot % s->block_tokens;
+      size_t packed = 4 / element, lane = slot % 16;
+      size_t row = (2 * head + plane) * s->block_tokens + slot % s->block_tokens / 16 * 16;
+      size_t in_panel = plane == 0
+                            ? (column / packed * 16 + lane) * packed + column % packed
+                            : (lane / packed * s->head_size + column) * packed + lane % packed;
       const uint8_t *at =
-          (const uint8_t *)blocks[slot / s->block_tokens] + row * vector + column * element;
+          (const uint8_t *)blocks[slot / s->block_tokens] + row * vector + in_panel * element;
+
       static const uint8_t untouched[4] = {0xa5, 0xa5, 0xa5, 0xa5};
       uint8_t expected[4];
       memcpy(expected, untouched, 4);
@@ -475,8 +480,8 @@ static void check_store(dyno_dtype kv, const kv_shape *s, size_t row0, size_t ro
 Test(quantize_reference, store_kv_puts_each_token_in_its_slot)
 {
   static const kv_shape shapes[] = {
-      {0, 1, 1, 1, 1, 1}, {0, 8, 2, 3, 2, 4},   {5, 3, 8, 64, 3, 4},
-      {6, 4, 2, 5, 2, 4}, {101, 8, 2, 8, 2, 4}, {3, 0, 2, 4, 1, 4},
+      {0, 1, 1, 2, 1, 16},  {0, 32, 2, 6, 2, 16},   {5, 35, 8, 64, 3, 16},
+      {6, 4, 2, 10, 2, 16}, {101, 30, 2, 8, 1, 48}, {3, 0, 2, 4, 1, 16},
   };
   for (size_t n = 0; n < COUNT(shapes); n++) {
     check_store(DYNO_F32, &shapes[n], 0, shapes[n].m);
