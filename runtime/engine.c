@@ -197,7 +197,7 @@ static void visit_weight(void *context, const dyno_linear *linear)
 {
   const weight_visitor *visitor = context;
   uint64_t bytes = linear->groups * linear->layout->bytes(linear->layout, linear->n, linear->k);
-  visitor->visit(visitor->context, linear->name, linear->group_weight[0], bytes);
+  visitor->visit(visitor->context, linear->name, linear->group_weight[0], bytes, linear->groups);
 }
 
 void dyno_engine_for_each_weight(const dyno_engine *engine, dyno_weight_visit *visit, void *context)
@@ -206,9 +206,11 @@ void dyno_engine_for_each_weight(const dyno_engine *engine, dyno_weight_visit *v
   dyno_model_for_each_linear(&engine->model, visit_weight, &visitor);
 }
 
-static void add_residence(void *context, const char *name, const void *data, uint64_t bytes)
+static void add_residence(void *context, const char *name, const void *data, uint64_t bytes,
+                          size_t groups)
 {
   (void)name;
+  (void)groups;
   dyno_residence_add(context, data, (size_t)bytes);
 }
 

@@ -74,9 +74,10 @@ typedef void dyno_choice_visit(void *context, const char *purpose, const dyno_ch
 void dyno_engine_for_each_choice(const dyno_engine *engine, dyno_choice_visit *visit,
                                  void *context);
 
-/* Calls visit with the packed bytes that a matrix's kernels read: all its groups, one after the
- * other. In the order of a forward pass. */
-typedef void dyno_weight_visit(void *context, const char *name, const void *data, uint64_t bytes);
+/* Calls visit with the packed bytes that a matrix's kernels read: all its groups (experts), equally
+ * large and one after the other. In the order of a forward pass. */
+typedef void dyno_weight_visit(void *context, const char *name, const void *data, uint64_t bytes,
+                               size_t groups);
 void dyno_engine_for_each_weight(const dyno_engine *engine, dyno_weight_visit *visit,
                                  void *context);
 

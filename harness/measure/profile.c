@@ -65,12 +65,14 @@ static void advance(profiler *with, double effort, const char *label)
 
 /* Preparing */
 
-static void add_pages(void *context, const char *name, const void *data, uint64_t bytes)
+/* Threads share the rows of each group, so that each is a matrix of its own. */
+static void add_pages(void *context, const char *name, const void *data, uint64_t bytes,
+                      size_t groups)
 {
   profiler *with = context;
   (void)name;
-  if (with->page_count == with->page_room) {
-    size_t room = with->page_room == 0 ? 256 : 2 * with->page_room;
+  if (with->page_count + groups > with->page_room) {
+    size_t room = 2 * (with->page_count + groups);
     dyno_weight_pages *longer = realloc(with->pages, room * sizeof *longer);
     if (longer == NULL) {
       with->out_of_memory = true;
@@ -79,8 +81,9 @@ static void add_pages(void *context, const char *name, const void *data, uint64_
     with->pages = longer;
     with->page_room = room;
   }
-  with->pages[with->page_count++] = (dyno_weight_pages){data, (size_t)bytes};
-  with->run->weight_bytes += (double)bytes;
+  for (size_t i = 0; i < groups; i++)
+    with->pages[with->page_count++] =
+        (dyno_weight_pages){(const char *)data + i * (bytes / groups), (size_t)(bytes / groups)};
 }
 
 /* Random tokens, or those of the text in turns. */
@@ -417,7 +420,7 @@ static dyno_status profile(profiler *with, dyno_error *error)
   status = measure_phases(with, error);
   if (status == DYNO_OK)
     status = dyno_profile_summarize_rounds(run, error);
-  run->pages = dyno_weight_page_shares(with->pages, with->page_count);
+  run->placement = dyno_engine_get_placement(with->engine);
   run->peak_memory = dyno_process_peak_memory();
   run->interrupted = stopped(with);
   return status;

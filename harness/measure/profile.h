@@ -106,8 +106,7 @@ typedef struct dyno_profile_run {
   double first_token_seconds; /* a prompt of one token, right after loading */
   /* The same from the start of the process, which is older than the engine. */
   double first_token_age;
-  double weight_bytes; /* all that are multiplied with */
-  dyno_page_shares pages;
+  dyno_engine_placement placement; /* in the end */
   double peak_memory;
   double file_bytes, packed_bytes;
   const char *read_loop;

@@ -47,15 +47,20 @@ static void share_of(const char **data, size_t *bytes, const dyno_weight_pages *
   *bytes = last > first ? last - first : 0;
 }
 
-/* Adds the piece at `offset` of the thread's share, as long as the share goes on. */
-static void add_piece(dyno_profile_reader *reader, reading_list *list, const char *share,
-                      size_t bytes, size_t offset)
+/* How many equal pieces a share makes. */
+static size_t piece_count(size_t bytes)
 {
-  size_t length = bytes - offset < PIECE_BYTES ? bytes - offset : PIECE_BYTES;
-  size_t iterations = length / reader->loop->units;
+  size_t pieces = (bytes + PIECE_BYTES / 2) / PIECE_BYTES;
+  return pieces > 0 ? pieces : 1;
+}
+
+static void add_piece(dyno_profile_reader *reader, reading_list *list, const char *data,
+                      size_t bytes)
+{
+  size_t iterations = bytes / reader->loop->units;
   if (iterations == 0 || list->count == list->room)
     return;
-  list->pieces[list->count++] = (piece){share + offset, iterations};
+  list->pieces[list->count++] = (piece){data, iterations};
   list->bytes += iterations * reader->loop->units;
 }
 
@@ -69,11 +74,15 @@ static void choose(dyno_profile_reader *reader, reading_list *list, unsigned thr
   list->count = list->bytes = 0;
   for (size_t i = 0; i < reader->page_count; i++) {
     const char *share;
-    size_t bytes;
+    size_t bytes, pieces;
     share_of(&share, &bytes, &reader->pages[i], thread, threads);
-    for (size_t offset = 0; offset < bytes; offset += PIECE_BYTES)
+    pieces = piece_count(bytes);
+    for (size_t j = 0; j < pieces; j++) {
+      size_t begin = bytes * j / pieces / LINE * LINE;
+      size_t end = j + 1 == pieces ? bytes : bytes * (j + 1) / pieces / LINE * LINE;
       if (probability >= 1 || dyno_random_unit(seed, number++) < probability)
-        add_piece(reader, list, share, bytes, offset);
+        add_piece(reader, list, share + begin, end - begin);
+    }
   }
 }
 
@@ -129,7 +138,7 @@ static bool make_list(dyno_profile_reader *reader, reading_list *list, unsigned 
     const char *share;
     size_t bytes;
     share_of(&share, &bytes, &reader->pages[i], thread, threads);
-    list->room += (bytes + PIECE_BYTES - 1) / PIECE_BYTES;
+    list->room += piece_count(bytes);
   }
   list->pieces = calloc(list->room + 1, sizeof *list->pieces);
   return list->pieces != NULL;

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "harness/report/profile_report.h"
+#include "runtime/threads/pool.h"
 
 /* NaN, which JSON does not have, becomes null; so does NULL. */
 static json_t *number(double value)
@@ -109,18 +110,22 @@ static json_t *phase_json(const dyno_profile_phase *phase)
 
 static json_t *run_json(const dyno_profile_run *run)
 {
+  const dyno_engine_placement *at = &run->placement;
+  double resident = at->resident > 0 ? (double)at->resident : NAN;
   json_t *phases = json_array();
   for (size_t i = 0; i < run->phase_count; i++)
     json_array_append_new(phases, phase_json(&run->phases[i]));
   return json_pack(
-      "{s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}", "threads",
-      (int)run->threads, "tier", dyno_isa_name(run->isa), "load_seconds", number(run->load_seconds),
-      "first_token_seconds", number(run->first_token_seconds), "first_token_since_start_seconds",
-      number(run->first_token_age), "weight_bytes", number(run->weight_bytes), "packed_bytes",
-      number(run->packed_bytes), "resident_share", number(run->pages.resident), "huge_page_share",
-      number(run->pages.huge), "peak_memory_bytes", number(run->peak_memory), "read_loop",
-      text(run->read_loop), "event_seconds", number(run->event_seconds), "interrupted",
-      run->interrupted, "phases", phases);
+      "{s:i, s:s, s:s, s:b, s:i, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}",
+      "threads", (int)run->threads, "tier", dyno_isa_name(run->isa), "pool",
+      dyno_pool_kind_name(at->pool), "pinned", at->pinned, "nodes_used", (int)at->nodes_used,
+      "load_seconds", number(run->load_seconds), "first_token_seconds",
+      number(run->first_token_seconds), "first_token_since_start_seconds",
+      number(run->first_token_age), "weight_bytes", (json_int_t)at->weights, "packed_bytes",
+      number(run->packed_bytes), "resident_share", number(resident / (double)at->weights),
+      "huge_page_share", number((double)at->huge / resident), "peak_memory_bytes",
+      number(run->peak_memory), "read_loop", text(run->read_loop), "event_seconds",
+      number(run->event_seconds), "interrupted", run->interrupted, "phases", phases);
 }
 
 static json_t *conditions_json(const dyno_profile_report *report)

@@ -212,11 +212,14 @@ static void print_run(const dyno_profile_run *run, FILE *stream)
   dyno_format_seconds(first, run->first_token_seconds);
   dyno_format_seconds(age, run->first_token_age);
   dyno_format_bytes(peak, run->peak_memory);
-  dyno_format_bytes(weights, run->weight_bytes);
-  dyno_format_share(huge, run->pages.huge);
-  dyno_format_share(resident, run->pages.resident);
-  fprintf(stream, "\n%u thread%s, tier %s\n", run->threads, run->threads > 1 ? "s" : "",
-          dyno_isa_name(run->isa));
+  const dyno_engine_placement *at = &run->placement;
+  double in_memory = at->resident > 0 ? (double)at->resident : NAN;
+  dyno_format_bytes(weights, (double)at->weights);
+  dyno_format_share(huge, (double)at->huge / in_memory);
+  dyno_format_share(resident, in_memory / (double)at->weights);
+  fprintf(stream, "\n%u thread%s on %u node%s%s, tier %s\n", run->threads,
+          run->threads > 1 ? "s" : "", at->nodes_used, at->nodes_used > 1 ? "s" : "",
+          at->pinned ? "" : ", not pinned", dyno_isa_name(run->isa));
   fprintf(stream, "loaded in %s; first token %s later", load, first);
   if (!isnan(run->first_token_age))
     fprintf(stream, ", %s after the program was started", age);
@@ -246,7 +249,7 @@ static void print_notes(const dyno_profile_report *report, FILE *stream)
 {
   for (size_t i = 0; i < report->run_count; i++) {
     const dyno_profile_run *run = &report->runs[i];
-    if (run->weight_bytes < 4.0 * (double)report->cache) {
+    if ((double)run->placement.weights < 4.0 * (double)report->cache) {
       char cache[DYNO_UNIT_TEXT];
       dyno_format_bytes(cache, (double)report->cache);
       fprintf(stream,

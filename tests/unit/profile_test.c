@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "harness/measure/profile.h"
 #include "harness/measure/profile_process.h"
@@ -324,21 +323,11 @@ Test(profile_read, weights_too_small_to_read_are_refused)
   dyno_pool_close(&pool);
 }
 
-Test(profile_process, age_and_pages)
+Test(profile_process, age_and_memory)
 {
   double age = dyno_process_age();
   cr_assert(age >= -0.02 && age < 3600, "%g s", age);
   cr_assert(dyno_process_peak_memory() > 1 << 20);
-  size_t bytes = (size_t)16 << 20;
-  char *half = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  cr_assert(half != MAP_FAILED);
-  madvise(half, bytes, MADV_NOHUGEPAGE);
-  memset(half, 1, bytes / 2);
-  const dyno_weight_pages pages = {half, bytes};
-  dyno_page_shares shares = dyno_weight_page_shares(&pages, 1);
-  near(shares.resident, 0.5, "what was touched");
-  near(shares.huge, 0, "on huge pages");
-  munmap(half, bytes);
 }
 
 /* A report of one phase, of two_threads. */
