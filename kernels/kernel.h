@@ -82,6 +82,8 @@ typedef struct dyno_quantize_activation_args {
   void *output;       /* m rows as in a8.h, aligned to 64 */
   const float *input; /* [m][k] */
   size_t m, k;        /* k a multiple of 32 */
+  /* Only these columns, whole blocks: multiples of 32. What belongs to others is left alone. */
+  size_t column0, column1;
 } dyno_quantize_activation_args;
 
 /* Rounds the keys and values of m tokens into their slots of a KV cache (dyno_attention_args).
@@ -117,6 +119,7 @@ typedef struct dyno_rope_args {
 } dyno_rope_args;
 
 /* output = g * sigmoid(alpha * g) * (u + 1), g = min(gate, limit), u = clamp(up, -limit, limit)
+ * An element's bits do not depend on its place in the row, nor on the row's length.
  * OpenAI, gpt_oss/torch/model.py, swiglu. output may be gate or up. */
 typedef struct dyno_swiglu_args {
   float *output;          /* [m][k] */
@@ -196,7 +199,7 @@ size_t dyno_problem_rows(const dyno_problem *problem);
 
 /* A plug-in is a shared object that exports `const dyno_plugin_table dyno_plugin`. It is accepted
  * when abi equals DYNO_KERNEL_ABI and every variant passes the checks of `dyno kernels check`. */
-#define DYNO_KERNEL_ABI 1
+#define DYNO_KERNEL_ABI 2
 
 typedef struct dyno_plugin_table {
   uint32_t abi;

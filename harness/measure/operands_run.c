@@ -78,6 +78,7 @@ static void run_quantize_activation(const call *c)
       .input = at(o, QUANTIZE_INPUT, c->copy),
       .m = o->problem.m,
       .k = o->problem.k,
+      .column1 = o->problem.k,
   };
   c->kernel->run.quantize_activation(&args, c->row0, c->row1);
 }

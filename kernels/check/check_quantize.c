@@ -186,7 +186,13 @@ static void activation_run(const dyno_instance *instance, dyno_view view, size_t
       .m = token1 - token0,
       .k = k,
   };
-  instance->kernels[view]->run.quantize_activation(&args, row0, row1);
+  /* Rows that are taken apart are taken apart by columns too, the last ones first. */
+  size_t middle = row1 - row0 < args.m ? k / DYNO_A8_BLOCK / 2 * DYNO_A8_BLOCK : 0;
+  for (int part = 1; part >= 0; part--) {
+    args.column0 = part == 1 ? middle : 0;
+    args.column1 = part == 1 ? k : middle;
+    instance->kernels[view]->run.quantize_activation(&args, row0, row1);
+  }
 }
 
 /* Not exact: the scale within a few roundings of the reference's, each quant within half a step

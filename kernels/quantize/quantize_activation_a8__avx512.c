@@ -32,7 +32,7 @@ void dyno_quantize_activation_a8__avx512(const dyno_quantize_activation_args *ar
     int8_t *quants = (int8_t *)row;
     float *scales = (float *)(void *)(row + dyno_a8_scales_offset(args->k));
     int32_t *sums = (int32_t *)(void *)(row + dyno_a8_sums_offset(args->k));
-    for (size_t b = 0; b < args->k / DYNO_A8_BLOCK; b++)
+    for (size_t b = args->column0 / DYNO_A8_BLOCK; b < args->column1 / DYNO_A8_BLOCK; b++)
       quantize_block(quants + b * DYNO_A8_BLOCK, &scales[b], &sums[b], input + b * DYNO_A8_BLOCK);
   }
 }

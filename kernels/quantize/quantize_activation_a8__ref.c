@@ -25,7 +25,7 @@ void dyno_quantize_activation_a8__ref(const dyno_quantize_activation_args *args,
     int8_t *quants = (int8_t *)row;
     float *scales = (float *)(void *)(row + dyno_a8_scales_offset(args->k));
     int32_t *sums = (int32_t *)(void *)(row + dyno_a8_sums_offset(args->k));
-    for (size_t b = 0; b < args->k / DYNO_A8_BLOCK; b++) {
+    for (size_t b = args->column0 / DYNO_A8_BLOCK; b < args->column1 / DYNO_A8_BLOCK; b++) {
       float largest = 0;
       for (size_t i = 0; i < DYNO_A8_BLOCK; i++)
         largest = fmaxf(largest, fabsf(input[b * DYNO_A8_BLOCK + i]));

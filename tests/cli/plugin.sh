@@ -33,7 +33,7 @@ refused() { # description, sed script, exit status, expected message
   status=$?
   [ "$status" -eq "$3" ] && grep -q "$4" "$scratch/out"
 }
-ok 'another ABI is refused' refused abi 's/DYNO_KERNEL_ABI/DYNO_KERNEL_ABI + 1/' 1 'kernel interface 2'
+ok 'another ABI is refused' refused abi 's/DYNO_KERNEL_ABI/DYNO_KERNEL_ABI + 1/' 1 'kernel interface 3'
 ok 'a wrong result is refused' refused wrong 's/j < k; j++/j + 1 < k; j++/' 5 'self-test'
 ok 'no symbol is refused' refused symbol 's/dyno_plugin_table dyno_plugin/dyno_plugin_table other_name/' 1 'dyno_plugin'
 done_testing

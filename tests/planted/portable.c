@@ -268,7 +268,7 @@ static void quantize_activation(const dyno_quantize_activation_args *args, size_
   for (size_t t = row0; t < row1; t++) {
     const float *input = args->input + t * args->k;
     char *row = (char *)args->output + t * dyno_a8_row_bytes(args->k);
-    for (size_t b = 0; b < args->k / 32; b++) {
+    for (size_t b = args->column0 / 32; b < args->column1 / 32; b++) {
       float largest = 0;
       int32_t sum = 0;
       for (size_t i = 0; i < 32; i++)

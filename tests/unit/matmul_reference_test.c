@@ -51,7 +51,9 @@ static void *make_a8(const float *values, size_t m, size_t k)
   const dyno_kernel *quantize = reference_of(DYNO_OP_QUANTIZE_ACTIVATION, DYNO_NONE, DYNO_A8);
   void *rows = allocate(m * dyno_a8_row_bytes(k));
   quantize->run.quantize_activation(
-      &(dyno_quantize_activation_args){.output = rows, .input = values, .m = m, .k = k}, 0, m);
+      &(dyno_quantize_activation_args){
+          .output = rows, .input = values, .m = m, .k = k, .column1 = k},
+      0, m);
   return rows;
 }
 

@@ -309,7 +309,9 @@ Test(quantize_reference, takes_infinity_and_nan)
     cr_assert(block[0] != 0xff, "an MXFP4 scale of NaN");
     reference_of(DYNO_OP_QUANTIZE_ACTIVATION, DYNO_NONE, DYNO_A8)
         ->run.quantize_activation(
-            &(dyno_quantize_activation_args){.output = a8, .input = input, .m = 1, .k = 32}, 0, 1);
+            &(dyno_quantize_activation_args){
+                .output = a8, .input = input, .m = 1, .k = 32, .column1 = 32},
+            0, 1);
     free(a8);
   }
 }
@@ -369,8 +371,9 @@ Test(quantize_reference, a8_is_as_defined)
       memset(output, 0x55, m * bytes);
       reference_of(DYNO_OP_QUANTIZE_ACTIVATION, DYNO_NONE, DYNO_A8)
           ->run.quantize_activation(
-              &(dyno_quantize_activation_args){.output = output, .input = input, .m = m, .k = k}, 1,
-              m);
+              &(dyno_quantize_activation_args){
+                  .output = output, .input = input, .m = m, .k = k, .column1 = k},
+              1, m);
       for (size_t t = 1; t < m; t++) {
         const char *row = output + t * bytes;
         for (size_t b = 0; b < k / 32; b++)
@@ -393,7 +396,9 @@ Test(quantize_reference, a8_by_hand)
   char *row = allocate(dyno_a8_row_bytes(32));
   reference_of(DYNO_OP_QUANTIZE_ACTIVATION, DYNO_NONE, DYNO_A8)
       ->run.quantize_activation(
-          &(dyno_quantize_activation_args){.output = row, .input = input, .m = 1, .k = 32}, 0, 1);
+          &(dyno_quantize_activation_args){
+              .output = row, .input = input, .m = 1, .k = 32, .column1 = 32},
+          0, 1);
   cr_assert(memcmp(dyno_a8_quants(row), expected, 32) == 0, "quants");
   cr_assert(dyno_a8_scales(row, 32)[0] == 1, "scale %g", (double)dyno_a8_scales(row, 32)[0]);
   cr_assert(dyno_a8_sums(row, 32)[0] == 128, "sum %d", dyno_a8_sums(row, 32)[0]);
@@ -409,7 +414,9 @@ Test(quantize_reference, a8_of_the_smallest_denormals)
   char *row = allocate(dyno_a8_row_bytes(64));
   reference_of(DYNO_OP_QUANTIZE_ACTIVATION, DYNO_NONE, DYNO_A8)
       ->run.quantize_activation(
-          &(dyno_quantize_activation_args){.output = row, .input = input, .m = 1, .k = 64}, 0, 1);
+          &(dyno_quantize_activation_args){
+              .output = row, .input = input, .m = 1, .k = 64, .column1 = 64},
+          0, 1);
   const int8_t *quants = dyno_a8_quants(row);
   cr_assert(quants[0] == 127 && quants[1] == -127 && quants[2] == 1, "%d %d %d", quants[0],
             quants[1], quants[2]);
