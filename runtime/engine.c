@@ -269,8 +269,7 @@ dyno_status dyno_sequence_open(dyno_sequence **sequence, dyno_engine *engine, si
   if (status == DYNO_OK)
     status = dyno_kv_open(&made->kv, model->config, model->kv_dtype, capacity, model->batch, error);
   if (status == DYNO_OK)
-    status = dyno_workspace_open(&made->workspace, model, capacity, dyno_pool_threads(engine->pool),
-                                 error);
+    status = dyno_workspace_open(&made->workspace, model, capacity, engine->pool, error);
   if (status != DYNO_OK)
     dyno_sequence_close(&made);
   *sequence = made;

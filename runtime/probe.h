@@ -46,7 +46,7 @@ typedef struct dyno_probe_event {
   unsigned thread;
   const dyno_kernel *kernel; /* NULL where none ran */
   uint64_t begin_ns, end_ns; /* CLOCK_MONOTONIC */
-  uint64_t bytes;            /* of weights, keys and values that this thread read */
+  uint64_t bytes;            /* of weights, keys and values: this thread's part of the reading */
   uint64_t macs;             /* of matrices, keys and values, by this thread */
   size_t tokens;             /* in the pass */
 } dyno_probe_event;

@@ -3,105 +3,232 @@
 #include <string.h>
 
 #include "kernels/base/a8.h"
-#include "kernels/base/clock.h"
+#include "runtime/forward/ops.h"
+
+/* Gate and up values that are worked on together, small enough to stay in a level-2 cache until
+ * they have been activated. */
+enum { ACTIVATED_TOGETHER = 32768 };
+
+static void choose_experts(const dyno_lane *lane)
+{
+  const dyno_model_config *config = lane->model->config;
+  const dyno_kernel *kernel = lane->model->kernels.router.kernel;
+  const dyno_router_args args = {
+      .expert = lane->stream->expert,
+      .weight = lane->stream->expert_weight,
+      .logits = lane->workspace->router_logits,
+      .m = lane->m,
+      .experts = config->experts,
+      .chosen = config->experts_per_token,
+  };
+  uint64_t begin = dyno_lane_clock(lane);
+  kernel->run.router(&args, lane->first, lane->last);
+  dyno_lane_done(lane, DYNO_PROBE_ROUTER_TOP_K, kernel, begin);
+}
+
+/* The experts of all tokens to stream->expert, from the normalized rows of our own. */
+static void route(dyno_lane *lane, const dyno_layer *layer)
+{
+  const dyno_linear *router = &layer->router;
+  const dyno_stream *stream = lane->stream;
+  float *logits = lane->workspace->router_logits;
+  size_t bounds[2];
+  if (lane->m == 1) {
+    const dyno_matmul matmul =
+        dyno_dense_matmul(router, logits, stream->normalized, stream->quantized, 1, bounds);
+    dyno_lane_matmul(lane, DYNO_PROBE_ROUTER, &matmul, 1);
+    dyno_lane_meet(lane);
+    choose_experts(lane);
+    return;
+  }
+  if (lane->first < lane->last) {
+    const dyno_matmul matmul = dyno_dense_matmul(
+        router, logits + lane->first * router->n, stream->normalized + lane->first * router->k,
+        (const char *)stream->quantized + lane->first * dyno_a8_row_bytes(router->k),
+        lane->last - lane->first, bounds);
+    dyno_lane_matmul_own(lane, DYNO_PROBE_ROUTER, &matmul);
+  }
+  choose_experts(lane);
+  dyno_lane_meet(lane);
+}
 
 /* Sorts the (token, expert) pairs by expert, tokens in order within each (a counting sort), and
  * notes where each pair went. Only experts that have tokens make a group. */
-static dyno_expert_groups group_by_expert(dyno_workspace *w, const dyno_model_config *config,
-                                          size_t m)
+static void group_by_expert(const dyno_lane *lane)
 {
-  size_t pairs = m * config->experts_per_token, groups = 0, row = 0;
+  const dyno_model_config *config = lane->model->config;
+  const int32_t *expert = lane->stream->expert;
+  dyno_own *own = lane->own;
+  size_t pairs = lane->m * config->experts_per_token, row = 0;
+  uint64_t begin_ns = dyno_lane_clock(lane);
+  size_t *next = own->group_expert; /* row of an expert's next pair, for a while */
+  memset(next, 0, config->experts * sizeof *next);
+  for (size_t i = 0; i < pairs; i++)
+    next[expert[i]]++;
   for (size_t e = 0; e < config->experts; e++) {
-    size_t begin = row;
-    for (size_t i = 0; i < pairs; i++)
-      if (w->expert[i] == (int32_t)e)
-        w->row_of[i] = row++;
-    if (row == begin)
-      continue;
-    w->group_begin[groups] = begin;
-    w->group_expert[groups++] = e;
+    size_t count = next[e];
+    next[e] = row;
+    row += count;
   }
-  w->group_begin[groups] = row;
-  return (dyno_expert_groups){w->group_begin, w->group_weight, w->group_bias, w->group_expert,
-                              groups};
+  for (size_t i = 0; i < pairs; i++)
+    own->row_of[i] = next[expert[i]]++;
+
+  own->groups = 0;
+  own->group_begin[0] = 0;
+  for (size_t e = 0; e < config->experts; e++) {
+    size_t end = next[e]; /* groups <= e: what is written below has been read */
+    if (end == own->group_begin[own->groups])
+      continue;
+    own->group_expert[own->groups++] = e;
+    own->group_begin[own->groups] = end;
+  }
+  dyno_lane_done(lane, DYNO_PROBE_MOE_GROUP, NULL, begin_ns);
 }
 
-/* Copies each token's activations to its rows. They are rounded once per token, before. */
-static void gather(dyno_workspace *w, const dyno_model *model, const dyno_linear *linear,
-                   const dyno_crew *crew, size_t m)
+static void gather_rows(const dyno_lane *lane, void *output, const void *input, size_t row_bytes)
 {
-  const char *rows = (const char *)w->normalized;
-  size_t row_bytes = linear->k * sizeof(float), chosen = model->config->experts_per_token;
-  if (linear->activation == DYNO_A8) {
-    const dyno_quantize_activation_args args = {w->quantized, w->normalized, m, linear->k};
-    dyno_run_quantize_activation(crew, DYNO_PROBE_QUANTIZE,
-                                 model->kernels.quantize_activation.kernel, &args);
-    rows = w->quantized;
-    row_bytes = dyno_a8_row_bytes(linear->k);
+  size_t chosen = lane->model->config->experts_per_token;
+  for (size_t i = lane->first * chosen; i < lane->last * chosen; i++)
+    memcpy((char *)output + lane->own->row_of[i] * row_bytes,
+           (const char *)input + i / chosen * row_bytes, row_bytes);
+}
+
+/* Copies each of our tokens' activations to its experts' rows. */
+static void gather(const dyno_lane *lane, const dyno_layer *layer)
+{
+  const dyno_linear *gate = &layer->gate, *up = &layer->up;
+  const dyno_stream *stream = lane->stream;
+  uint64_t begin = dyno_lane_clock(lane);
+  if (gate->activation == DYNO_F32 || up->activation == DYNO_F32)
+    gather_rows(lane, stream->expert_input, stream->normalized, gate->k * sizeof(float));
+  if (gate->activation == DYNO_A8 || up->activation == DYNO_A8)
+    gather_rows(lane, stream->expert_quantized, stream->quantized, dyno_a8_row_bytes(gate->k));
+  dyno_lane_done(lane, DYNO_PROBE_MOE_GATHER, NULL, begin);
+}
+
+/* Each row of the sorted tokens times its expert's matrix. */
+static dyno_matmul expert_matmul(const dyno_lane *lane, const dyno_linear *linear,
+                                 const dyno_group_pointers *pointers, float *output,
+                                 const float *values, const void *quantized)
+{
+  const dyno_own *own = lane->own;
+  size_t rows = own->group_begin[own->groups];
+  for (size_t g = 0; g < own->groups; g++) {
+    pointers->weight[g] = linear->group_weight[own->group_expert[g]];
+    if (linear->group_bias != NULL)
+      pointers->bias[g] = linear->group_bias[own->group_expert[g]];
   }
-  uint64_t begin_ns = dyno_begin_op(crew);
-  for (size_t i = 0; i < m * chosen; i++)
-    memcpy((char *)w->expert_input + w->row_of[i] * row_bytes, rows + i / chosen * row_bytes,
-           row_bytes);
-  if (crew->probe != NULL)
-    dyno_end_op(crew, DYNO_PROBE_MOE_GATHER, NULL, 0, begin_ns, dyno_clock_ns(), 0, 0);
+  return (dyno_matmul){
+      .linear = linear,
+      /* One row in every group is what a single token makes. */
+      .kernel = rows == own->groups ? linear->decode.kernel : linear->prefill.kernel,
+      .args =
+          {
+              .output = output,
+              .output_stride = linear->n,
+              .weight = pointers->weight,
+              .activation = linear->activation == DYNO_A8 ? quantized : values,
+              .bias = linear->group_bias != NULL ? pointers->bias : NULL,
+              .group_begin = own->group_begin,
+              .groups = own->groups,
+              .m = rows,
+              .n = linear->n,
+              .k = linear->k,
+          },
+  };
+}
+
+/* What a span of the gate and up matrices gave, in the format that the down matrices take. */
+static void activate(const dyno_lane *lane, const dyno_layer *layer, const dyno_span *span)
+{
+  const dyno_model_config *config = lane->model->config;
+  const dyno_kernel *kernel = lane->model->kernels.swiglu.kernel;
+  const dyno_workspace *w = lane->workspace;
+  size_t row0 = lane->own->group_begin[span->group], row1 = lane->own->group_begin[span->group + 1];
+  uint64_t begin = dyno_lane_clock(lane);
+  for (size_t row = row0; row < row1; row++) {
+    size_t first = row * config->d_ff + span->row0;
+    const dyno_swiglu_args args = {
+        .output = w->gate + first,
+        .gate = w->gate + first,
+        .up = w->up + first,
+        .alpha = config->swiglu_alpha,
+        .limit = config->swiglu_limit,
+        .m = 1,
+        .k = span->row1 - span->row0,
+    };
+    kernel->run.swiglu(&args, 0, 1);
+  }
+  dyno_lane_done(lane, DYNO_PROBE_SWIGLU, kernel, begin);
+  if (layer->down.activation == DYNO_A8)
+    dyno_lane_quantize(lane, w->activated, w->gate, config->d_ff, row0, row1, span->row0,
+                       span->row1);
+}
+
+static void multiply_gate_and_up(dyno_lane *lane, const dyno_layer *layer)
+{
+  const dyno_workspace *w = lane->workspace;
+  const dyno_stream *stream = lane->stream;
+  const dyno_matmul gate = expert_matmul(lane, &layer->gate, &lane->own->gate, w->gate,
+                                         stream->expert_input, stream->expert_quantized);
+  const dyno_matmul up = expert_matmul(lane, &layer->up, &lane->own->up, w->up,
+                                       stream->expert_input, stream->expert_quantized);
+  size_t granule =
+      dyno_common_multiple(layer->gate.layout->row_granule, layer->up.layout->row_granule);
+  if (layer->down.activation == DYNO_A8)
+    granule = dyno_common_multiple(granule, DYNO_A8_BLOCK);
+  dyno_shares shares = dyno_shares_of(lane, &gate, 1, granule, ACTIVATED_TOGETHER);
+  dyno_span span;
+  while (dyno_shares_next(&shares, &span)) {
+    dyno_lane_matmul_span(lane, DYNO_PROBE_MOE_GATE_UP, &gate, &span);
+    dyno_lane_matmul_span(lane, DYNO_PROBE_MOE_GATE_UP, &up, &span);
+    activate(lane, layer, &span);
+  }
+}
+
+static void multiply_down(dyno_lane *lane, const dyno_layer *layer)
+{
+  const dyno_workspace *w = lane->workspace;
+  const dyno_matmul down =
+      expert_matmul(lane, &layer->down, &lane->own->down, w->expert_output, w->gate, w->activated);
+  dyno_lane_matmul(lane, DYNO_PROBE_MOE_DOWN, &down, 1);
 }
 
 /* residual += weight * output over the token's experts, in the order the router chose them. */
-static void combine(dyno_workspace *w, const dyno_model_config *config, const dyno_crew *crew,
-                    size_t m)
+static void combine(const dyno_lane *lane)
 {
-  uint64_t begin_ns = dyno_begin_op(crew);
+  const dyno_model_config *config = lane->model->config;
+  const dyno_stream *stream = lane->stream;
   size_t d = config->d_model, chosen = config->experts_per_token;
-  for (size_t t = 0; t < m; t++) {
-    float *residual = w->residual + t * d;
+  uint64_t begin = dyno_lane_clock(lane);
+  for (size_t t = lane->first; t < lane->last; t++) {
+    float *residual = stream->residual + t * d;
     for (size_t j = 0; j < chosen; j++) {
-      const float *output = w->expert_output + w->row_of[t * chosen + j] * d;
-      float weight = w->expert_weight[t * chosen + j];
+      const float *output = lane->workspace->expert_output + lane->own->row_of[t * chosen + j] * d;
+      float weight = stream->expert_weight[t * chosen + j];
       for (size_t i = 0; i < d; i++)
         residual[i] += weight * output[i];
     }
   }
-  if (crew->probe != NULL)
-    dyno_end_op(crew, DYNO_PROBE_MOE_COMBINE, NULL, 0, begin_ns, dyno_clock_ns(), 0, 0);
+  dyno_lane_done(lane, DYNO_PROBE_MOE_COMBINE, NULL, begin);
 }
 
-void dyno_forward_experts(dyno_workspace *w, const dyno_model *model, const dyno_layer *layer,
-                          const dyno_crew *crew, size_t m)
+void dyno_lane_mix(dyno_lane *lane, const dyno_layer *layer)
 {
-  const dyno_model_config *config = model->config;
-  const dyno_router_args route = {
-      .expert = w->expert,
-      .weight = w->expert_weight,
-      .logits = w->router_logits,
-      .m = m,
-      .experts = config->experts,
-      .chosen = config->experts_per_token,
-  };
-  dyno_run_router(crew, DYNO_PROBE_ROUTER_TOP_K, model->kernels.router.kernel, &route);
-  dyno_expert_groups groups = group_by_expert(w, config, m);
-  gather(w, model, &layer->gate, crew, m);
-  dyno_run_experts(crew, DYNO_PROBE_MOE_GATE_UP, &layer->gate, w->gate, w->expert_input, &groups);
-  dyno_run_experts(crew, DYNO_PROBE_MOE_GATE_UP, &layer->up, w->up, w->expert_input, &groups);
-
-  size_t rows = m * config->experts_per_token;
-  const dyno_swiglu_args activate = {
-      .output = w->gate,
-      .gate = w->gate,
-      .up = w->up,
-      .alpha = config->swiglu_alpha,
-      .limit = config->swiglu_limit,
-      .m = rows,
-      .k = config->d_ff,
-  };
-  dyno_run_swiglu(crew, DYNO_PROBE_SWIGLU, model->kernels.swiglu.kernel, &activate);
-  const void *activated = w->gate;
-  if (layer->down.activation == DYNO_A8) {
-    const dyno_quantize_activation_args args = {w->quantized, w->gate, rows, config->d_ff};
-    dyno_run_quantize_activation(crew, DYNO_PROBE_QUANTIZE,
-                                 model->kernels.quantize_activation.kernel, &args);
-    activated = w->quantized;
-  }
-  dyno_run_experts(crew, DYNO_PROBE_MOE_DOWN, &layer->down, w->expert_output, activated, &groups);
-  combine(w, config, crew, m);
+  const dyno_stream *stream = lane->stream;
+  size_t d = lane->model->config->d_model;
+  dyno_lane_normalize(lane, DYNO_PROBE_MOE_NORM, layer->ffn_norm, stream->residual);
+  if (layer->router.activation == DYNO_A8 || layer->gate.activation == DYNO_A8 ||
+      layer->up.activation == DYNO_A8)
+    dyno_lane_quantize(lane, stream->quantized, stream->normalized, d, lane->first, lane->last, 0,
+                       d);
+  route(lane, layer);
+  group_by_expert(lane);
+  gather(lane, layer);
+  dyno_lane_meet_tokens(lane);
+  multiply_gate_and_up(lane, layer);
+  dyno_lane_meet(lane);
+  multiply_down(lane, layer);
+  dyno_lane_meet(lane);
+  combine(lane);
 }

@@ -2,11 +2,10 @@
 #ifndef DYNO_RUNTIME_FORWARD_EXPERTS_H
 #define DYNO_RUNTIME_FORWARD_EXPERTS_H
 
-#include "runtime/forward/forward.h"
+#include "runtime/forward/lane.h"
 
-/* Routes the batch by workspace->router_logits and adds to the residual what the chosen experts
- * make of workspace->normalized. */
-void dyno_forward_experts(dyno_workspace *workspace, const dyno_model *model,
-                          const dyno_layer *layer, const dyno_crew *crew, size_t m);
+/* Our part of a layer's mixture of experts: adds to stream->residual of our tokens what their
+ * experts make of it. */
+void dyno_lane_mix(dyno_lane *lane, const dyno_layer *layer);
 
 #endif

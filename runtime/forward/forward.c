@@ -1,160 +1,114 @@
 /* The model as OpenAI's gpt_oss/torch/model.py computes it. */
 #include "runtime/forward/forward.h"
 
-#include <math.h>
-#include <string.h>
-
-#include "kernels/base/a8.h"
-#include "kernels/base/clock.h"
 #include "kernels/elementwise/rope.h"
+#include "runtime/forward/attention.h"
 #include "runtime/forward/experts.h"
+#include "runtime/forward/lane.h"
+#include "runtime/forward/ops.h"
 
-static void embed(dyno_workspace *w, const dyno_model *model, const dyno_crew *crew,
-                  const int32_t *tokens, size_t m)
+typedef struct forward_job {
+  dyno_pass pass;
+  const dyno_kv *kv;
+  const int32_t *tokens;
+} forward_job;
+
+static void embed(const dyno_lane *lane, const int32_t *tokens)
 {
-  uint64_t begin_ns = dyno_begin_op(crew);
-  const dyno_tensor *table = model->embedding;
-  for (size_t t = 0; t < m; t++) {
+  const dyno_tensor *table = lane->model->embedding;
+  uint64_t begin = dyno_lane_clock(lane);
+  for (size_t t = lane->first; t < lane->last; t++) {
     const uint8_t *row = (const uint8_t *)table->data + (size_t)tokens[t] * table->row_bytes;
-    dyno_row_to_float(w->residual + t * table->k, row, table->dtype, table->k);
+    dyno_row_to_float(lane->stream->residual + t * table->k, row, table->dtype, table->k);
   }
-  if (crew->probe != NULL)
-    dyno_end_op(crew, DYNO_PROBE_EMBEDDING, NULL, 0, begin_ns, dyno_clock_ns(),
-                m * table->row_bytes, 0);
+  if (lane->pass->probe == NULL)
+    return;
+  /* That all threads read the row of a single token is our choice, not what the pass needs. */
+  size_t rows = lane->m > 1 || lane->thread == 0 ? lane->last - lane->first : 0;
+  dyno_lane_tell(lane, DYNO_PROBE_EMBEDDING, NULL, begin, rows * table->row_bytes, 0);
 }
 
-/* The activations as the matrices that share them want them: all of one format. */
-static const void *prepare(dyno_workspace *w, const dyno_model *model, const dyno_crew *crew,
-                           const dyno_linear *linear, const float *values, size_t m)
+static void prepare_rope(const dyno_lane *lane)
 {
-  if (linear->activation == DYNO_F32)
-    return values;
-  const dyno_quantize_activation_args args = {w->quantized, values, m, linear->k};
-  dyno_run_quantize_activation(crew, DYNO_PROBE_QUANTIZE, model->kernels.quantize_activation.kernel,
-                               &args);
-  return w->quantized;
+  const dyno_model *model = lane->model;
+  size_t pairs = model->config->head_dim / 2;
+  uint64_t begin = dyno_lane_clock(lane);
+  dyno_rope_tables(lane->stream->cosine + lane->first * pairs,
+                   lane->stream->sine + lane->first * pairs, model->inverse_frequency, pairs,
+                   model->rope_scale, lane->pass->position + lane->first, lane->last - lane->first);
+  dyno_lane_done(lane, DYNO_PROBE_ROPE_TABLES, NULL, begin);
 }
 
-static void project(dyno_workspace *w, const dyno_model *model, const dyno_crew *crew,
-                    dyno_probe_op op, const dyno_linear *linear, float *output, const float *values,
-                    size_t m)
+static void add_to_residual(const dyno_lane *lane, const float *values)
 {
-  dyno_run_linear(crew, op, linear, output, prepare(w, model, crew, linear, values, m), m);
+  size_t d = lane->model->config->d_model;
+  uint64_t begin = dyno_lane_clock(lane);
+  for (size_t i = lane->first * d; i < lane->last * d; i++)
+    lane->stream->residual[i] += values[i];
+  dyno_lane_done(lane, DYNO_PROBE_ATTENTION_RESIDUAL, NULL, begin);
 }
 
-static void normalize(dyno_workspace *w, const dyno_model *model, const dyno_crew *crew,
-                      dyno_probe_op op, const float *weight, const float *values, size_t m)
+static void run_forward(void *context, unsigned thread, unsigned threads)
 {
-  const dyno_rmsnorm_args args = {
-      .output = w->normalized,
-      .input = values,
-      .weight = weight,
-      .epsilon = model->config->rms_epsilon,
-      .m = m,
-      .k = model->config->d_model,
-  };
-  dyno_run_rmsnorm(crew, op, model->kernels.rmsnorm.kernel, &args);
+  const forward_job *job = context;
+  const dyno_model *model = job->pass.model;
+  dyno_lane lane = dyno_lane_enter(&job->pass, thread, threads);
+  embed(&lane, job->tokens);
+  prepare_rope(&lane);
+  for (size_t i = 0; i < model->config->layers; i++) {
+    const dyno_layer *layer = &model->layers[i];
+    lane.layer = (int)i;
+    dyno_lane_attend(&lane, layer, &job->kv->layers[i]);
+    dyno_lane_meet(&lane);
+    add_to_residual(&lane, lane.workspace->projected);
+    dyno_lane_mix(&lane, layer);
+  }
 }
 
-static void rotate(dyno_workspace *w, const dyno_model *model, const dyno_crew *crew, float *values,
-                   size_t heads, size_t m)
-{
-  const dyno_rope_args args = {
-      .values = values,
-      .stride = heads * model->config->head_dim,
-      .cosine = w->cosine,
-      .sine = w->sine,
-      .m = m,
-      .heads = heads,
-      .head_size = model->config->head_dim,
-  };
-  dyno_run_rope(crew, DYNO_PROBE_ROPE, model->kernels.rope.kernel, &args);
-}
-
-static void attend(dyno_workspace *w, dyno_kv_layer *kv, const dyno_model *model,
-                   const dyno_layer *layer, const dyno_crew *crew, size_t m, size_t position)
-{
-  const dyno_model_config *config = model->config;
-  const dyno_store_kv_args store = {
-      .blocks = kv->blocks,
-      .block_count = kv->block_count,
-      .block_tokens = DYNO_KV_BLOCK_TOKENS,
-      .first_position = position,
-      .key = w->key,
-      .value = w->value,
-      .m = m,
-      .kv_heads = config->kv_heads,
-      .head_size = config->head_dim,
-  };
-  dyno_run_store_kv(crew, DYNO_PROBE_STORE_KV, model->kernels.store_kv.kernel, &store);
-  const dyno_attention_args attention = {
-      .output = w->attended,
-      .query = w->query,
-      .blocks = (const void *const *)kv->blocks,
-      .block_count = kv->block_count,
-      .block_tokens = DYNO_KV_BLOCK_TOKENS,
-      .first_position = position,
-      .sinks = layer->sinks,
-      .scale = 1.0f / sqrtf((float)config->head_dim),
-      .m = m,
-      .heads = config->heads,
-      .kv_heads = config->kv_heads,
-      .head_size = config->head_dim,
-      .window = layer->window,
-  };
-  dyno_run_attention(crew, DYNO_PROBE_ATTENTION, model->kernels.attention.kernel, &attention,
-                     w->attention_scratch, w->attention_scratch_bytes);
-}
-
-static void add_to_residual(dyno_workspace *w, const dyno_crew *crew, const float *values,
-                            size_t count)
-{
-  uint64_t begin_ns = dyno_begin_op(crew);
-  for (size_t i = 0; i < count; i++)
-    w->residual[i] += values[i];
-  if (crew->probe != NULL)
-    dyno_end_op(crew, DYNO_PROBE_ATTENTION_RESIDUAL, NULL, 0, begin_ns, dyno_clock_ns(), 0, 0);
-}
-
-static void run_layer(dyno_workspace *w, dyno_kv_layer *kv, const dyno_model *model,
-                      const dyno_layer *layer, const dyno_crew *crew, size_t m, size_t position)
-{
-  const dyno_model_config *config = model->config;
-
-  normalize(w, model, crew, DYNO_PROBE_ATTENTION_NORM, layer->attention_norm, w->residual, m);
-  project(w, model, crew, DYNO_PROBE_ATTENTION_QKV, &layer->query, w->query, w->normalized, m);
-  project(w, model, crew, DYNO_PROBE_ATTENTION_QKV, &layer->key, w->key, w->normalized, m);
-  project(w, model, crew, DYNO_PROBE_ATTENTION_QKV, &layer->value, w->value, w->normalized, m);
-  rotate(w, model, crew, w->query, config->heads, m);
-  rotate(w, model, crew, w->key, config->kv_heads, m);
-  attend(w, kv, model, layer, crew, m, position);
-  project(w, model, crew, DYNO_PROBE_ATTENTION_OUTPUT, &layer->attention_output, w->projected,
-          w->attended, m);
-  add_to_residual(w, crew, w->projected, m * config->d_model);
-
-  normalize(w, model, crew, DYNO_PROBE_MOE_NORM, layer->ffn_norm, w->residual, m);
-  project(w, model, crew, DYNO_PROBE_ROUTER, &layer->router, w->router_logits, w->normalized, m);
-  dyno_forward_experts(w, model, layer, crew, m);
-}
-
-void dyno_forward(dyno_workspace *w, dyno_kv *kv, const dyno_model *model, dyno_pool *pool,
+void dyno_forward(dyno_workspace *workspace, dyno_kv *kv, const dyno_model *model, dyno_pool *pool,
                   const dyno_probe *probe, const int32_t *tokens, size_t m, size_t position)
 {
-  dyno_crew crew = {pool, probe, -1, m};
-  embed(w, model, &crew, tokens, m);
-  dyno_rope_tables(w->cosine, w->sine, model->inverse_frequency, model->config->head_dim / 2,
-                   model->rope_scale, position, m);
-  for (size_t i = 0; i < model->config->layers; i++) {
-    crew.layer = (int)i;
-    run_layer(w, &kv->layers[i], model, &model->layers[i], &crew, m, position);
-  }
+  forward_job job = {
+      .pass = {workspace, model, probe, m, position},
+      .kv = kv,
+      .tokens = tokens,
+  };
+  dyno_workspace_start(workspace);
+  dyno_pool_run(pool, run_forward, &job);
 }
 
-void dyno_forward_logits(float *logits, dyno_workspace *w, const dyno_model *model, dyno_pool *pool,
-                         const dyno_probe *probe, size_t first, size_t count)
+typedef struct logits_job {
+  dyno_pass pass;
+  const float *hidden; /* [m][d_model] */
+  float *logits;       /* [m][vocab] */
+} logits_job;
+
+static void run_logits(void *context, unsigned thread, unsigned threads)
 {
-  const dyno_crew crew = {pool, probe, -1, count};
-  const float *hidden = w->residual + first * model->config->d_model;
-  normalize(w, model, &crew, DYNO_PROBE_OUTPUT_NORM, model->output_norm, hidden, count);
-  project(w, model, &crew, DYNO_PROBE_HEAD, &model->head, logits, w->normalized, count);
+  const logits_job *job = context;
+  const dyno_model *model = job->pass.model;
+  const dyno_linear *head = &model->head;
+  dyno_lane lane = dyno_lane_enter(&job->pass, thread, threads);
+  const dyno_stream *stream = lane.stream;
+  size_t bounds[2];
+  const dyno_matmul matmul =
+      dyno_dense_matmul(head, job->logits, stream->normalized, stream->quantized, lane.m, bounds);
+  dyno_lane_normalize(&lane, DYNO_PROBE_OUTPUT_NORM, model->output_norm, job->hidden);
+  if (head->activation == DYNO_A8)
+    dyno_lane_quantize(&lane, stream->quantized, stream->normalized, head->k, lane.first, lane.last,
+                       0, head->k);
+  dyno_lane_meet_tokens(&lane);
+  dyno_lane_matmul(&lane, DYNO_PROBE_HEAD, &matmul, 1);
+}
+
+void dyno_forward_logits(float *logits, dyno_workspace *workspace, const dyno_model *model,
+                         dyno_pool *pool, const dyno_probe *probe, size_t first, size_t count)
+{
+  logits_job job = {
+      .pass = {workspace, model, probe, count, 0},
+      .hidden = workspace->shared.residual + first * model->config->d_model,
+      .logits = logits,
+  };
+  dyno_workspace_start(workspace);
+  dyno_pool_run(pool, run_logits, &job);
 }

@@ -1,16 +1,66 @@
-#include "runtime/forward/forward.h"
+#include "runtime/forward/workspace.h"
+
+#include <stdlib.h>
 
 #include "kernels/base/a8.h"
 
-/* A member of the workspace and the bytes it needs. */
-typedef struct part {
-  void **member;
-  size_t bytes;
-} part;
+enum { LINE = 64, PAGE = 4096 };
+
+/* Steps of a layer that hand numbers out (shares.h), and those after the layers. */
+enum { CLAIM_STEPS_PER_LAYER = 6, CLAIM_STEPS_AFTER = 1 };
+
+/* Memory that is counted first, with base NULL, and handed out in a second walk. */
+typedef struct arena {
+  char *base;
+  size_t used;
+} arena;
+
+static void *take(arena *from, size_t bytes)
+{
+  void *taken = from->base == NULL ? NULL : from->base + from->used;
+  from->used += (bytes + LINE - 1) / LINE * LINE;
+  return taken;
+}
+
+/* What a thread touches first shall be on its node: on pages of its own. */
+static void start_page(arena *from)
+{
+  from->used = (from->used + PAGE - 1) / PAGE * PAGE;
+}
 
 static size_t max_size(size_t a, size_t b)
 {
   return a > b ? a : b;
+}
+
+/* Whether the experts of any layer take their input, or their down matrices theirs, in a format. */
+static bool experts_take(const dyno_model *model, dyno_dtype format, bool down)
+{
+  for (size_t i = 0; i < model->config->layers; i++) {
+    const dyno_layer *layer = &model->layers[i];
+    if (down ? layer->down.activation == format
+             : layer->gate.activation == format || layer->up.activation == format)
+      return true;
+  }
+  return false;
+}
+
+static void lay_out_stream(dyno_stream *stream, arena *from, const dyno_model *model, size_t m)
+{
+  const dyno_model_config *config = model->config;
+  size_t d = config->d_model, rows = m * config->experts_per_token;
+  size_t widest = max_size(config->heads * config->head_dim, d);
+  stream->residual = take(from, m * d * sizeof(float));
+  stream->normalized = take(from, m * d * sizeof(float));
+  stream->quantized = take(from, m * dyno_a8_row_bytes(widest));
+  stream->cosine = take(from, m * config->head_dim / 2 * sizeof(float));
+  stream->sine = take(from, m * config->head_dim / 2 * sizeof(float));
+  stream->expert = take(from, rows * sizeof *stream->expert);
+  stream->expert_weight = take(from, rows * sizeof *stream->expert_weight);
+  stream->expert_input =
+      experts_take(model, DYNO_F32, false) ? take(from, rows * d * sizeof(float)) : NULL;
+  stream->expert_quantized =
+      experts_take(model, DYNO_A8, false) ? take(from, rows * dyno_a8_row_bytes(d)) : NULL;
 }
 
 static size_t attention_scratch_bytes(const dyno_model *model, size_t capacity)
@@ -28,64 +78,106 @@ static size_t attention_scratch_bytes(const dyno_model *model, size_t capacity)
       .heads = config->heads,
       .kv_heads = config->kv_heads,
   };
-  return (kernel->scratch_bytes(&problem) + 63) & ~(size_t)63;
+  return kernel->scratch_bytes(&problem);
 }
 
-dyno_status dyno_workspace_open(dyno_workspace *workspace, const dyno_model *model, size_t capacity,
-                                unsigned threads, dyno_error *error)
+static void lay_out_own(dyno_own *own, arena *from, const dyno_model *model, size_t scratch_bytes,
+                        const dyno_stream *shared)
+{
+  const dyno_model_config *config = model->config;
+  size_t experts = config->experts;
+  start_page(from);
+  if (shared != NULL)
+    own->stream = *shared;
+  else
+    lay_out_stream(&own->stream, from, model, 1);
+  own->row_of = take(from, model->batch * config->experts_per_token * sizeof *own->row_of);
+  own->group_begin = take(from, (experts + 1) * sizeof *own->group_begin);
+  own->group_expert = take(from, experts * sizeof *own->group_expert);
+  dyno_group_pointers *const pointers[] = {&own->gate, &own->up, &own->down};
+  for (size_t i = 0; i < sizeof pointers / sizeof *pointers; i++) {
+    pointers[i]->weight = take(from, experts * sizeof *pointers[i]->weight);
+    pointers[i]->bias = take(from, experts * sizeof *pointers[i]->bias);
+  }
+  own->attention_scratch = take(from, scratch_bytes);
+}
+
+static void lay_out(dyno_workspace *w, arena *from, const dyno_model *model, size_t capacity)
 {
   const dyno_model_config *config = model->config;
   size_t m = model->batch, rows = m * config->experts_per_token;
   size_t q = config->heads * config->head_dim, kv = config->kv_heads * config->head_dim;
-  size_t d = config->d_model, ff = config->d_ff, experts = config->experts;
-  size_t token_bytes = max_size(d * sizeof(float), dyno_a8_row_bytes(d));
-  *workspace =
-      (dyno_workspace){.attention_scratch_bytes = attention_scratch_bytes(model, capacity)};
+  size_t d = config->d_model, ff = config->d_ff;
+  size_t scratch_bytes = attention_scratch_bytes(model, capacity);
+  lay_out_stream(&w->shared, from, model, m);
+  w->query = take(from, m * q * sizeof(float));
+  w->key = take(from, m * kv * sizeof(float));
+  w->value = take(from, m * kv * sizeof(float));
+  w->attended = take(from, m * q * sizeof(float));
+  w->projected = take(from, m * d * sizeof(float));
+  w->router_logits = take(from, m * config->experts * sizeof(float));
+  w->gate = take(from, rows * ff * sizeof(float));
+  w->up = take(from, rows * ff * sizeof(float));
+  w->activated =
+      experts_take(model, DYNO_A8, true) ? take(from, rows * dyno_a8_row_bytes(ff)) : NULL;
+  w->expert_output = take(from, rows * d * sizeof(float));
+  for (unsigned t = 0; t < w->threads; t++)
+    lay_out_own(&w->own[t], from, model, scratch_bytes, t == 0 ? &w->shared : NULL);
+}
+
+static void count_peers(dyno_workspace *w, const dyno_pool *pool)
+{
+  for (unsigned t = 0; t < w->threads; t++) {
+    dyno_own *own = &w->own[t];
+    own->node = dyno_pool_node(pool, t);
+    for (unsigned other = 0; other < w->threads; other++)
+      own->peers += dyno_pool_node(pool, other) == own->node;
+  }
+}
+
+dyno_status dyno_workspace_open(dyno_workspace *workspace, const dyno_model *model, size_t capacity,
+                                const dyno_pool *pool, dyno_error *error)
+{
   dyno_workspace *w = workspace;
-  const part parts[] = {
-      {(void **)&w->residual, m * d * sizeof(float)},
-      {(void **)&w->normalized, m * d * sizeof(float)},
-      {(void **)&w->query, m * q * sizeof(float)},
-      {(void **)&w->key, m * kv * sizeof(float)},
-      {(void **)&w->value, m * kv * sizeof(float)},
-      {(void **)&w->attended, m * q * sizeof(float)},
-      {(void **)&w->projected, m * d * sizeof(float)},
-      {(void **)&w->cosine, m * config->head_dim / 2 * sizeof(float)},
-      {(void **)&w->sine, m * config->head_dim / 2 * sizeof(float)},
-      {(void **)&w->router_logits, m * experts * sizeof(float)},
-      {(void **)&w->expert, rows * sizeof(int32_t)},
-      {(void **)&w->expert_weight, rows * sizeof(float)},
-      {(void **)&w->row_of, rows * sizeof(size_t)},
-      {&w->expert_input, rows * token_bytes},
-      {(void **)&w->gate, rows * ff * sizeof(float)},
-      {(void **)&w->up, rows * ff * sizeof(float)},
-      {(void **)&w->expert_output, rows * d * sizeof(float)},
-      {&w->quantized,
-       max_size(m * dyno_a8_row_bytes(max_size(q, d)), rows * dyno_a8_row_bytes(ff))},
-      {(void **)&w->group_begin, (experts + 1) * sizeof(size_t)},
-      {(void **)&w->group_expert, experts * sizeof(size_t)},
-      {(void **)&w->group_weight, experts * sizeof(void *)},
-      {(void **)&w->group_bias, experts * sizeof(float *)},
-      {&w->attention_scratch, threads * w->attention_scratch_bytes},
+  *w = (dyno_workspace){
+      .pool = pool,
+      .threads = dyno_pool_threads(pool),
+      .nodes = dyno_pool_nodes(pool),
+      .claim_steps = model->config->layers * CLAIM_STEPS_PER_LAYER + CLAIM_STEPS_AFTER,
   };
-  size_t total = 0;
-  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-    total += (parts[i].bytes + 63) & ~(size_t)63;
-  dyno_status status = dyno_buffer_open(&workspace->buffer, total, error);
+  w->own = calloc(w->threads, sizeof *w->own);
+  w->claims = calloc(w->claim_steps * w->nodes, sizeof *w->claims);
+  dyno_status status = DYNO_OK;
+  if (w->own == NULL || w->claims == NULL)
+    status = dyno_fail(error, DYNO_ERROR_MEMORY, "workspace: out of memory");
+  if (status == DYNO_OK)
+    status = dyno_barrier_open(&w->barrier, w->threads, dyno_pool_kind_of(pool), error);
+  arena memory = {0};
+  if (status == DYNO_OK) {
+    count_peers(w, pool);
+    lay_out(w, &memory, model, capacity);
+    status = dyno_buffer_open(&w->buffer, memory.used, error);
+  }
   if (status != DYNO_OK) {
-    *workspace = (dyno_workspace){0};
+    dyno_workspace_close(w);
     return status;
   }
-  char *next = workspace->buffer.data;
-  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-    *parts[i].member = next;
-    next += (parts[i].bytes + 63) & ~(size_t)63;
-  }
+  memory = (arena){w->buffer.data, 0};
+  lay_out(w, &memory, model, capacity);
   return DYNO_OK;
+}
+
+void dyno_workspace_start(dyno_workspace *workspace)
+{
+  for (size_t i = 0; i < workspace->claim_steps * workspace->nodes; i++)
+    atomic_store_explicit(&workspace->claims[i], 0, memory_order_relaxed);
 }
 
 void dyno_workspace_close(dyno_workspace *workspace)
 {
   dyno_buffer_close(&workspace->buffer);
+  dyno_barrier_close(&workspace->barrier);
+  free(workspace->own);
+  free(workspace->claims);
   *workspace = (dyno_workspace){0};
 }
