@@ -21,6 +21,7 @@ struct dyno_engine {
   dyno_pool *pool;
   dyno_checkpoint *checkpoint;
   dyno_model model;
+  dyno_huge_pages huge_pages;
   dyno_probe probe; /* event is NULL when nobody measures */
 };
 
@@ -59,6 +60,7 @@ static dyno_status open_parts(dyno_engine *engine, const dyno_engine_options *op
                               dyno_error *error)
 {
   dyno_registry_options registry = options->registry;
+  engine->huge_pages = options->huge_pages;
   const dyno_model_options model = {
       .precision = options->precision,
       .batch = options->batch == 0 ? DEFAULT_BATCH : options->batch,
@@ -267,7 +269,8 @@ dyno_status dyno_sequence_open(dyno_sequence **sequence, dyno_engine *engine, si
                            ? DYNO_OK
                            : dyno_fail(error, DYNO_ERROR_MEMORY, "sequence: out of memory");
   if (status == DYNO_OK)
-    status = dyno_kv_open(&made->kv, model->config, model->kv_dtype, capacity, model->batch, error);
+    status = dyno_kv_open(&made->kv, model->config, model->kv_dtype, capacity, model->batch,
+                          engine->huge_pages, error);
   if (status == DYNO_OK)
     status = dyno_workspace_open(&made->workspace, model, capacity, engine->pool, error);
   if (status != DYNO_OK)

@@ -31,7 +31,7 @@ typedef struct dyno_engine_options {
   dyno_registry_options registry; /* registry.threads is the number of threads; 0: all usable */
   size_t batch;                   /* the most tokens in one pass of a prefill; 0: 256 */
   dyno_pool_kind pool;            /* how threads hand work over */
-  dyno_huge_pages huge_pages;     /* what pages weights are on */
+  dyno_huge_pages huge_pages;     /* what pages weights, keys and values are on */
   dyno_numa numa;                 /* and on which nodes */
   bool rope_ggml;                 /* round YaRN's correction range as ggml does */
   /* Called while the weights come in, with bytes; false stops with INTERRUPTED. May be NULL. */

@@ -9,7 +9,7 @@ typedef enum dyno_pool_kind {
   DYNO_POOL_KIND_COUNT
 } dyno_pool_kind;
 
-/* On which pages weights are. */
+/* On which pages weights, keys and values are. */
 typedef enum dyno_huge_pages {
   DYNO_HUGE_PAGES_LOAD, /* huge ones are asked for when weights are loaded or a packed file mapped
                          */
