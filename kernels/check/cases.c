@@ -88,6 +88,9 @@ static void list_matmul(case_list *list)
     problem.k = step * random_from(list, 1, step > 32 ? 4 : step > 1 ? 16 : 300);
     add(list, problem);
   }
+  /* Rows so long that a tile cannot have them whole. */
+  for (size_t m = 1; m <= 17; m += 4)
+    add(list, (dyno_problem){.m = m, .n = few, .k = 9472, .groups = 1});
   /* gpt-oss-20b: attention, router, experts and head; of the large ones, some rows. */
   static const dyno_problem real[] = {
       {.m = 1, .n = 4096, .k = 2880, .groups = 1},   {.m = 4, .n = 2880, .k = 2880, .groups = 4},

@@ -40,6 +40,7 @@ enum {
   DYNO_PANEL16_Q4_0_GROUP = 2,
   DYNO_PANEL16_Q8_0_BYTES = 512,
   DYNO_PANEL16_Q8_0_GROUP = 2,
+  DYNO_PANEL16_MOST_GROUP = 4,
 };
 
 typedef struct dyno_panel16_shape {
