@@ -17,7 +17,7 @@ _dyno() {
     return
     ;;
   --huge-pages)
-    mapfile -t COMPREPLY < <(compgen -W 'load off' -- "$cur")
+    mapfile -t COMPREPLY < <(compgen -W 'load background off' -- "$cur")
     return
     ;;
   --numa)

@@ -7,6 +7,7 @@
 #include "runtime/cache/kv.h"
 #include "runtime/forward/forward.h"
 #include "runtime/memory/residence.h"
+#include "runtime/model/migration.h"
 #include "runtime/model/model.h"
 #include "runtime/model/reference.h"
 #include "runtime/text/model_tokenizer.h"
@@ -22,7 +23,8 @@ struct dyno_engine {
   dyno_checkpoint *checkpoint;
   dyno_model model;
   dyno_huge_pages huge_pages;
-  dyno_probe probe; /* event is NULL when nobody measures */
+  dyno_migration *migration; /* NULL unless weights move in the background */
+  dyno_probe probe;          /* event is NULL when nobody measures */
 };
 
 struct dyno_sequence {
@@ -83,6 +85,9 @@ static dyno_status open_parts(dyno_engine *engine, const dyno_engine_options *op
   if (status == DYNO_OK)
     status = dyno_model_load(&engine->model, engine->checkpoint, engine->registry, engine->pool,
                              &model, error);
+  if (status == DYNO_OK && options->huge_pages == DYNO_HUGE_PAGES_BACKGROUND)
+    status = dyno_migration_start(&engine->migration, &engine->model, engine->pool, options->numa,
+                                  error);
   return status;
 }
 
@@ -105,6 +110,7 @@ void dyno_engine_close(dyno_engine **engine)
   dyno_engine *closing = *engine;
   if (closing == NULL)
     return;
+  dyno_migration_stop(&closing->migration);
   dyno_model_free(&closing->model);
   dyno_checkpoint_close(&closing->checkpoint);
   dyno_pool_close(&closing->pool);
@@ -146,7 +152,10 @@ dyno_status dyno_engine_tokenizer(dyno_tokenizer **tokenizer, const dyno_engine 
 
 uint64_t dyno_engine_packed_bytes(const dyno_engine *engine)
 {
-  return dyno_model_packed_bytes(&engine->model);
+  dyno_migration_enter(engine->migration);
+  uint64_t bytes = dyno_model_packed_bytes(&engine->model);
+  dyno_migration_leave(engine->migration);
+  return bytes;
 }
 
 uint64_t dyno_engine_file_bytes(const dyno_engine *engine)
@@ -205,7 +214,9 @@ static void visit_weight(void *context, const dyno_linear *linear)
 void dyno_engine_for_each_weight(const dyno_engine *engine, dyno_weight_visit *visit, void *context)
 {
   weight_visitor visitor = {visit, context};
+  dyno_migration_enter(engine->migration);
   dyno_model_for_each_linear(&engine->model, visit_weight, &visitor);
+  dyno_migration_leave(engine->migration);
 }
 
 static void add_residence(void *context, const char *name, const void *data, uint64_t bytes,
@@ -344,6 +355,7 @@ dyno_status dyno_sequence_append(dyno_sequence *sequence, const int32_t *tokens,
     status = dyno_kv_reserve(&sequence->kv, sequence->length + count, error);
   if (status != DYNO_OK)
     return status;
+  dyno_migration_enter(engine->migration);
   for (size_t done = 0; done < count;) {
     size_t m = count - done < engine->model.batch ? count - done : engine->model.batch;
     dyno_forward(&sequence->workspace, &sequence->kv, &engine->model, engine->pool,
@@ -356,6 +368,7 @@ dyno_status dyno_sequence_append(dyno_sequence *sequence, const int32_t *tokens,
                           probe_of(engine), m - 1, 1);
     sequence->length += m;
   }
+  dyno_migration_leave(engine->migration);
   sequence->answered = sequence->answered || count > 0;
   return DYNO_OK;
 }

@@ -13,7 +13,8 @@ typedef enum dyno_pool_kind {
 typedef enum dyno_huge_pages {
   DYNO_HUGE_PAGES_LOAD, /* huge ones are asked for when weights are loaded or a packed file mapped
                          */
-  DYNO_HUGE_PAGES_OFF,  /* small ones only, to compare with */
+  DYNO_HUGE_PAGES_BACKGROUND, /* and mapped weights that did not get them are moved while we run */
+  DYNO_HUGE_PAGES_OFF,        /* small ones only, to compare with */
 } dyno_huge_pages;
 
 /* On which NUMA node weights are, where there is more than one. */

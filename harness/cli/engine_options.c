@@ -19,7 +19,10 @@ static const struct argp_option option_list[] = {
     {"batch", 'b' + 256, "N", 0, "Tokens in one pass of a prefill (256)", 0},
     {"pool", 'o' + 256, "WHICH", 0,
      "How threads hand work over: spin (atomics, sleeping only after a while) or mutex", 0},
-    {"huge-pages", 'h' + 256, "WHICH", 0, "For weights and KV cache: load (asked for) or off", 0},
+    {"huge-pages", 'h' + 256, "WHICH", 0,
+     "For weights and KV cache: load (asked for), background (mapped weights are moved there too, "
+     "while running) or off",
+     0},
     {"numa", 'n' + 256, "WHICH", 0,
      "On several nodes, weights are by rows (where the thread is that reads them) or off", 0},
     {0},

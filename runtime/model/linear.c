@@ -183,20 +183,41 @@ static dyno_status open_packed(dyno_linear *linear, const dyno_linear_source *so
   return status;
 }
 
-/* Before pages are touched, if that is still to come. */
-static void place(const dyno_linear *linear, const dyno_linear_source *source, const void *base,
-                  size_t group_bytes)
+static void place_on(const dyno_linear *linear, void *data, size_t group_bytes, bool file,
+                     dyno_pool *pool)
 {
   const dyno_numa_matrix matrix = {
-      .data = (void *)(uintptr_t)base,
+      .data = data,
       .group_bytes = group_bytes,
       .groups = linear->groups,
       .rows = linear->n,
       .granule = linear->layout->row_granule,
-      .file = base != linear->packed.data,
+      .file = file,
   };
+  dyno_numa_place(&matrix, pool);
+}
+
+void dyno_linear_place(const dyno_linear *linear, void *data, size_t group_bytes, dyno_pool *pool)
+{
+  place_on(linear, data, group_bytes, false, pool);
+}
+
+/* Before pages are touched, if that is still to come. */
+static void place(const dyno_linear *linear, const dyno_linear_source *source, const void *base,
+                  size_t group_bytes)
+{
   if (source->numa == DYNO_NUMA_ROWS)
-    dyno_numa_place(&matrix, source->pool);
+    place_on(linear, (void *)(uintptr_t)base, group_bytes, base != linear->packed.data,
+             source->pool);
+}
+
+void dyno_linear_move(dyno_linear *linear, dyno_buffer *copy)
+{
+  size_t group_bytes = copy->size / linear->groups;
+  for (size_t g = 0; g < linear->groups; g++)
+    linear->group_weight[g] = (const uint8_t *)copy->data + g * group_bytes;
+  linear->packed = *copy;
+  *copy = (dyno_buffer){0};
 }
 
 static dyno_status load_weight(dyno_linear *linear, const dyno_linear_source *source,

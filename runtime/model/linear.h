@@ -56,6 +56,13 @@ dyno_status dyno_linear_plan(dyno_linear *linear, const dyno_linear_source *sour
 dyno_status dyno_linear_load(dyno_linear *linear, const dyno_linear_source *source,
                              const dyno_tensor *weight, const dyno_tensor *bias, dyno_error *error);
 
+/* Puts memory that its weights come to, group after group, on the nodes of the threads that read
+ * them (runtime/memory/numa.h). */
+void dyno_linear_place(const dyno_linear *linear, void *data, size_t group_bytes, dyno_pool *pool);
+
+/* Has the matrix read from a copy of its mapped weights from now on, and takes the buffer over. */
+void dyno_linear_move(dyno_linear *linear, dyno_buffer *copy);
+
 /* Frees and zeroes; a zeroed matrix is fine. */
 void dyno_linear_free(dyno_linear *linear);
 

@@ -174,11 +174,11 @@ static float *run_model(const dyno_engine_options *options, const char *kind, si
   dyno_status status = dyno_engine_open(&engine, options, &error);
   if (status == DYNO_OK)
     status = dyno_sequence_open(&sequence, engine, TOKENS + 1, &error);
-  /* A prefill and a step of decoding. */
+  /* A prefill, and steps of decoding. */
   if (status == DYNO_OK)
-    status = dyno_sequence_append(sequence, tokens, TOKENS - 1, NULL, NULL, &error);
-  if (status == DYNO_OK)
-    status = dyno_sequence_append(sequence, tokens + TOKENS - 1, 1, NULL, NULL, &error);
+    status = dyno_sequence_append(sequence, tokens, TOKENS / 2, NULL, NULL, &error);
+  for (size_t i = TOKENS / 2; i < TOKENS && status == DYNO_OK; i++)
+    status = dyno_sequence_append(sequence, tokens + i, 1, NULL, NULL, &error);
   if (status == DYNO_OK) {
     *vocab = dyno_engine_config(engine)->vocab;
     logits = malloc(*vocab * sizeof *logits);
@@ -187,6 +187,9 @@ static float *run_model(const dyno_engine_options *options, const char *kind, si
   }
   if (logits == NULL)
     ok(false, "%s: %s", kind, error.message);
+  /* No bytes of our own at first, of a packed file. */
+  if (status == DYNO_OK && options->huge_pages == DYNO_HUGE_PAGES_BACKGROUND)
+    printf("# %s: %" PRIu64 " bytes of weights moved\n", kind, dyno_engine_packed_bytes(engine));
   dyno_sequence_close(&sequence);
   dyno_engine_close(&engine);
   return logits;
@@ -199,12 +202,14 @@ static void test_logits(const char *model, const char *packed, unsigned threads)
     unsigned threads;
     dyno_pool_kind pool;
     dyno_numa numa;
+    dyno_huge_pages huge_pages;
   } runs[] = {
-      {"all cores", model, threads, DYNO_POOL_SPIN, DYNO_NUMA_ROWS},
-      {"all cores, mutex", model, threads, DYNO_POOL_MUTEX, DYNO_NUMA_ROWS},
-      {"all cores, not placed", model, threads, DYNO_POOL_SPIN, DYNO_NUMA_OFF},
-      {"three threads", model, 3, DYNO_POOL_SPIN, DYNO_NUMA_ROWS},
-      {"packed file", packed, threads, DYNO_POOL_SPIN, DYNO_NUMA_ROWS},
+      {.kind = "all cores", model, threads},
+      {.kind = "all cores, mutex", model, threads, .pool = DYNO_POOL_MUTEX},
+      {.kind = "all cores, not placed", model, threads, .numa = DYNO_NUMA_OFF},
+      {.kind = "three threads", model, 3},
+      {.kind = "packed file", packed, threads},
+      {.kind = "weights that move", packed, threads, .huge_pages = DYNO_HUGE_PAGES_BACKGROUND},
   };
   dyno_engine_options options = DYNO_ENGINE_DEFAULTS;
   options.model = model;
@@ -216,6 +221,7 @@ static void test_logits(const char *model, const char *packed, unsigned threads)
     options.registry.threads = runs[i].threads;
     options.pool = runs[i].pool;
     options.numa = runs[i].numa;
+    options.huge_pages = runs[i].huge_pages;
     float *logits = run_model(&options, runs[i].kind, &vocab);
     if (logits != NULL)
       ok(memcmp(one, logits, vocab * sizeof *one) == 0,
