@@ -17,10 +17,11 @@ enum { READ_EVERY = 8 };
 /* The tokens before a depth go in by portions, so that an interrupt need not wait for all. */
 enum { PORTION = 256 };
 
-enum { WARM_UP_TOKENS = 4 };
+/* Of a decode. */
+enum { MOST_WARM_UP_STEPS = 4 };
 
-/* Events of one thread and one layer in a pass, generously. */
-enum { EVENTS_PER_LAYER = 64 };
+/* Events of one thread and one layer in a pass, generously, and the most to make room for. */
+enum { EVENTS_PER_LAYER = 48, MOST_EXPECTED_EVENTS = 1 << 20 };
 
 /* Of arithmetic the best of a few samples: all that takes from it is another program. */
 static const double mac_sample_seconds = 0.005;
@@ -53,6 +54,13 @@ static bool stopped(const profiler *with)
 static double effort_of(dyno_profile_kind kind, size_t tokens)
 {
   return (double)tokens * (kind == DYNO_PROFILE_DECODE ? 10 : 1);
+}
+
+static size_t warm_up_tokens(const dyno_profile_phase *phase)
+{
+  return phase->kind == DYNO_PROFILE_DECODE && phase->tokens > MOST_WARM_UP_STEPS
+             ? MOST_WARM_UP_STEPS
+             : phase->tokens;
 }
 
 static void advance(profiler *with, double effort, const char *label)
@@ -120,8 +128,9 @@ static dyno_status list_phases(profiler *with, dyno_error *error)
                        "a %s of %zu tokens at depth %zu: the model's context is %zu",
                        dyno_profile_kind_name(phase->kind), phase->tokens, phase->depth, context);
     with->token_count = needed > with->token_count ? needed : with->token_count;
-    with->total +=
-        (double)phase->depth + effort_of(phase->kind, phase->tokens) * (options->rounds + 1.0);
+    with->total += (double)phase->depth +
+                   effort_of(phase->kind, phase->tokens) * (options->rounds + 1.0) +
+                   effort_of(phase->kind, warm_up_tokens(phase));
   }
   return DYNO_OK;
 }
@@ -347,6 +356,8 @@ static dyno_status probe_phase(profiler *with, size_t index, dyno_error *error)
   dyno_status status = go_to_depth(with, index, error);
   if (status != DYNO_OK || stopped(with))
     return status;
+  if (expected > MOST_EXPECTED_EVENTS)
+    expected = MOST_EXPECTED_EVENTS;
   status = dyno_profile_recorder_open(&recorder, with->run->threads, expected, error);
   if (status != DYNO_OK)
     return status;
@@ -366,28 +377,27 @@ static dyno_status probe_phase(profiler *with, size_t index, dyno_error *error)
 }
 
 /* The first pass touches memory that was never touched, and may find the weights on disk. */
-static dyno_status warm_up(profiler *with, dyno_error *error)
+static dyno_status warm_up_phase(profiler *with, size_t index, dyno_error *error)
 {
-  dyno_status status = DYNO_OK;
-  for (size_t i = 0; i < with->run->phase_count && status == DYNO_OK && !stopped(with); i++) {
-    const dyno_profile_phase *phase = &with->run->phases[i];
-    size_t tokens = phase->kind == DYNO_PROFILE_DECODE && phase->tokens > WARM_UP_TOKENS
-                        ? WARM_UP_TOKENS
-                        : phase->tokens;
-    size_t each = phase->kind == DYNO_PROFILE_DECODE ? 1 : PORTION;
-    status = go_to_depth(with, i, error);
-    for (size_t done = 0; done < tokens && status == DYNO_OK && !stopped(with); done += each) {
-      advance(with, 0, "warming up");
-      status = dyno_sequence_append(with->sequences[i], with->tokens + phase->depth + done,
-                                    each < tokens - done ? each : tokens - done, NULL, NULL, error);
-    }
+  const dyno_profile_phase *phase = &with->run->phases[index];
+  size_t tokens = warm_up_tokens(phase);
+  size_t each = phase->kind == DYNO_PROFILE_DECODE ? 1 : PORTION;
+  dyno_status status = go_to_depth(with, index, error);
+  for (size_t done = 0; done < tokens && status == DYNO_OK && !stopped(with); done += each) {
+    size_t portion = each < tokens - done ? each : tokens - done;
+    status = dyno_sequence_append(with->sequences[index], with->tokens + phase->depth + done,
+                                  portion, NULL, NULL, error);
+    advance(with, effort_of(phase->kind, portion), "warming up");
   }
   return status;
 }
 
 static dyno_status measure_phases(profiler *with, dyno_error *error)
 {
-  dyno_status status = warm_up(with, error);
+  dyno_status status = DYNO_OK;
+  for (size_t i = 0; i < with->run->phase_count; i++)
+    if (status == DYNO_OK && !stopped(with))
+      status = warm_up_phase(with, i, error);
   for (unsigned round = 0; round < with->options->rounds; round++)
     for (size_t i = 0; i < with->run->phase_count; i++)
       if (status == DYNO_OK && !stopped(with))
