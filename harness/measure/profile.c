@@ -21,7 +21,7 @@ enum { PORTION = 256 };
 enum { MOST_WARM_UP_STEPS = 4 };
 
 /* Events of one thread and one layer in a pass, generously, and the most to make room for. */
-enum { EVENTS_PER_LAYER = 48, MOST_EXPECTED_EVENTS = 1 << 20 };
+enum { EVENTS_PER_LAYER = 128, MOST_EXPECTED_EVENTS = 1 << 20 };
 
 /* Of arithmetic the best of a few samples: all that takes from it is another program. */
 static const double mac_sample_seconds = 0.005;
