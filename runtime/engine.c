@@ -14,7 +14,7 @@
 #include "runtime/threads/pool.h"
 #include "runtime/threads/topology.h"
 
-enum { DEFAULT_BATCH = 256, MOST_BATCH = 4096 };
+enum { MOST_BATCH = 4096 };
 
 struct dyno_engine {
   dyno_registry *registry;
@@ -65,7 +65,7 @@ static dyno_status open_parts(dyno_engine *engine, const dyno_engine_options *op
   engine->huge_pages = options->huge_pages;
   const dyno_model_options model = {
       .precision = options->precision,
-      .batch = options->batch == 0 ? DEFAULT_BATCH : options->batch,
+      .batch = options->batch == 0 ? DYNO_DEFAULT_BATCH : options->batch,
       .huge_pages = options->huge_pages,
       .numa = options->numa,
       .rope_truncate = options->rope_ggml,

@@ -16,7 +16,7 @@ static const struct argp_option option_list[] = {
      "fast (activations in 8 bits where kernels take them so) or reference (F32 throughout)", 0},
     {"rope", 'r' + 256, "WHICH", 0,
      "reference (as the published model) or ggml (YaRN's correction range rounded)", 0},
-    {"batch", 'b' + 256, "N", 0, "Tokens in one pass of a prefill (256)", 0},
+    {"batch", 'b' + 256, "N", 0, "Tokens in one pass of a prefill (512)", 0},
     {"pool", 'o' + 256, "WHICH", 0,
      "How threads hand work over: spin (atomics, sleeping only after a while) or mutex", 0},
     {"huge-pages", 'h' + 256, "WHICH", 0,

@@ -11,6 +11,7 @@
 #include "harness/report/progress.h"
 #include "harness/report/units.h"
 #include "kernels/base/clock.h"
+#include "runtime/engine.h"
 #include "runtime/model/pack.h"
 #include "runtime/model/packed.h"
 #include "runtime/threads/topology.h"
@@ -28,7 +29,7 @@ static const struct argp_option option_list[] = {
     {"verify", 'v', "FILE", 0, "Compare every tensor of a packed file with its checksum instead",
      0},
     {"batch", 'b' + 256, "N", 0,
-     "Tokens in one pass of the prefill that layouts are chosen for (256)", 0},
+     "Tokens in one pass of the prefill that layouts are chosen for (512)", 0},
     {"json", 'j', NULL, 0, "Print JSON", 0},
     {0},
 };
@@ -39,7 +40,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
   switch (key) {
   case ARGP_KEY_INIT:
     state->child_inputs[0] = &arguments->kernels;
-    arguments->batch = 256;
+    arguments->batch = DYNO_DEFAULT_BATCH;
     return 0;
   case 'm':
     arguments->model = argument;
