@@ -7,7 +7,8 @@
  * quants. */
 typedef struct panel_format {
   dyno_panel16_shape shape;
-  size_t scale_bytes;        /* of one block of one row */
+  size_t scale_bytes;
+  size_t scales;             /* of one block of one row, each in a plane of its own */
   size_t scale_row_stride;   /* in the line of scales, from one row to the next, */
   size_t scale_block_stride; /* and from one block to the next */
   uint8_t flip;              /* quants are stored with these bits turned over */
@@ -18,6 +19,7 @@ typedef struct panel_format {
 static const panel_format mxfp4_format = {
     .shape = {DYNO_PANEL16_MXFP4_BYTES, DYNO_PANEL16_MXFP4_GROUP},
     .scale_bytes = 1,
+    .scales = 1,
     .scale_row_stride = 4,
     .scale_block_stride = 1,
     .padding_scale = {127},
@@ -26,14 +28,25 @@ static const panel_format mxfp4_format = {
 static const panel_format q4_0_format = {
     .shape = {DYNO_PANEL16_Q4_0_BYTES, DYNO_PANEL16_Q4_0_GROUP},
     .scale_bytes = 2,
+    .scales = 1,
     .scale_row_stride = 2,
     .scale_block_stride = 32,
     .padding_quant = 0x88,
 };
 
+/* A scale and a minimum. */
+static const panel_format q4_1_format = {
+    .shape = {DYNO_PANEL16_Q4_1_BYTES, DYNO_PANEL16_Q4_1_GROUP},
+    .scale_bytes = 2,
+    .scales = 2,
+    .scale_row_stride = 2,
+    .scale_block_stride = 64,
+};
+
 static const panel_format q8_0_format = {
     .shape = {DYNO_PANEL16_Q8_0_BYTES, DYNO_PANEL16_Q8_0_GROUP},
     .scale_bytes = 2,
+    .scales = 1,
     .scale_row_stride = 2,
     .scale_block_stride = 32,
     .flip = 0x80, /* adds 128 */
@@ -46,6 +59,8 @@ static const panel_format *format_of(const dyno_layout *layout)
     return &mxfp4_format;
   case DYNO_Q4_0:
     return &q4_0_format;
+  case DYNO_Q4_1:
+    return &q4_1_format;
   default:
     return &q8_0_format;
   }
@@ -68,6 +83,14 @@ static block_place place_block(const panel_format *format, size_t block, size_t 
                        .scale = scales + in_group * format->scale_block_stride};
 }
 
+/* The byte offset in the panel of scale i of a row's block. */
+static size_t scale_at(const panel_format *format, const block_place *place, size_t in_panel,
+                       size_t i)
+{
+  size_t plane = DYNO_PANEL16_ROWS * format->scale_bytes;
+  return place->scale + in_panel * format->scale_row_stride + i * plane;
+}
+
 static uint32_t load_dword(const uint8_t *bytes)
 {
   uint32_t value;
@@ -87,8 +110,8 @@ static void pack_row(const panel_format *format, uint8_t *panel, const uint8_t *
   uint32_t flip = 0x01010101u * format->flip;
   for (size_t block = 0; block < blocks; block++) {
     block_place place = place_block(format, block, blocks);
-    memcpy(panel + place.scale + in_panel * format->scale_row_stride, row, format->scale_bytes);
-    row += format->scale_bytes;
+    for (size_t i = 0; i < format->scales; i++, row += format->scale_bytes)
+      memcpy(panel + scale_at(format, &place, in_panel, i), row, format->scale_bytes);
     uint8_t *quants = panel + place.quants + 4 * in_panel;
     for (size_t j = 0; j < quant_bytes / 4; j++)
       store_dword(quants + j * DYNO_PANEL16_LINE, load_dword(row + 4 * j) ^ flip);
@@ -118,8 +141,8 @@ static void unpack_row(const panel_format *format, uint8_t *row, const uint8_t *
   uint32_t flip = 0x01010101u * format->flip;
   for (size_t block = 0; block < blocks; block++) {
     block_place place = place_block(format, block, blocks);
-    memcpy(row, panel + place.scale + in_panel * format->scale_row_stride, format->scale_bytes);
-    row += format->scale_bytes;
+    for (size_t i = 0; i < format->scales; i++, row += format->scale_bytes)
+      memcpy(row, panel + scale_at(format, &place, in_panel, i), format->scale_bytes);
     const uint8_t *quants = panel + place.quants + 4 * in_panel;
     for (size_t j = 0; j < quant_bytes / 4; j++)
       store_dword(row + 4 * j, load_dword(quants + j * DYNO_PANEL16_LINE) ^ flip);
@@ -171,4 +194,5 @@ static void panel16_unpack(const dyno_layout *layout, void *rows, const void *pa
 
 const dyno_layout dyno_layout_mxfp4_panel16 = PANEL16("mxfp4_panel16_v1", DYNO_MXFP4);
 const dyno_layout dyno_layout_q4_0_panel16 = PANEL16("q4_0_panel16_v1", DYNO_Q4_0);
+const dyno_layout dyno_layout_q4_1_panel16 = PANEL16("q4_1_panel16_v1", DYNO_Q4_1);
 const dyno_layout dyno_layout_q8_0_panel16 = PANEL16("q8_0_panel16_v1", DYNO_Q8_0);

@@ -26,6 +26,7 @@ void dyno_matmul_mxfp4_a8__ref(const dyno_matmul_args *args, size_t row0, size_t
 void dyno_matmul_mxfp4_a8_m4n8__avx2(const dyno_matmul_args *args, size_t row0, size_t row1);
 void dyno_matmul_q8_0_a8_m4n8__avx2(const dyno_matmul_args *args, size_t row0, size_t row1);
 void dyno_matmul_q4_0_a8_m4n8__avx2(const dyno_matmul_args *args, size_t row0, size_t row1);
+void dyno_matmul_q4_1_a8_m4n8__avx2(const dyno_matmul_args *args, size_t row0, size_t row1);
 void dyno_matmul_mxfp4_a8_m16n16__avx512(const dyno_matmul_args *args, size_t row0, size_t row1);
 void dyno_matmul_q8_0_a8_m8n16__avx512(const dyno_matmul_args *args, size_t row0, size_t row1);
 void dyno_matmul_q4_0_a8_m16n16__avx512(const dyno_matmul_args *args, size_t row0, size_t row1);
@@ -33,6 +34,7 @@ void dyno_matmul_mxfp4_a8_m16n16__avx512vnni(const dyno_matmul_args *args, size_
                                              size_t row1);
 void dyno_matmul_q8_0_a8_m16n16__avx512vnni(const dyno_matmul_args *args, size_t row0, size_t row1);
 void dyno_matmul_q4_0_a8_m16n16__avx512vnni(const dyno_matmul_args *args, size_t row0, size_t row1);
+void dyno_matmul_q4_1_a8_m16n16__avx512vnni(const dyno_matmul_args *args, size_t row0, size_t row1);
 void dyno_matmul_bf16_f32_m6n8__avx2(const dyno_matmul_args *args, size_t row0, size_t row1);
 void dyno_matmul_bf16_f32_m12n16__avx512(const dyno_matmul_args *args, size_t row0, size_t row1);
 

@@ -11,12 +11,14 @@
  *   mxfp4   4                  256 bytes: 4 vectors of 64, dword r of vector j being the bytes
  *                              4j to 4j+3 of row r's 16 bytes of nibbles, as in the row format
  *   q4_0    2                  the same
+ *   q4_1    1                  the same
  *   q8_0    2                  512 bytes: 8 vectors of 64, dword r of vector j being the quants
  *                              4j to 4j+3 of row r, plus 128 (vpdpbusd wants them unsigned)
  *
  * Scales of mxfp4: byte 4r + j is the exponent of block j in row r. Scales of the others: half
- * 16j + r is the scale of block j in row r. Padding: zero quants (128 in q8_0); exponent 127
- * (that is 1.0, so that no padding row computes with subnormals); scale 0.
+ * 16j + r is the scale of block j in row r, and half 16 + r of q4_1 its minimum. Padding: zero
+ * quants (128 in q8_0); exponent 127 (that is 1.0, so that no padding row computes with
+ * subnormals); scale 0.
  *
  * bf16 has no blocks: a panel is a line of 64 bytes for every two columns, dword r being columns
  * 2i and 2i + 1 of row r (the pairs that vdpbf16ps takes). A last odd column is paired with a
@@ -38,6 +40,8 @@ enum {
   DYNO_PANEL16_MXFP4_GROUP = 4,
   DYNO_PANEL16_Q4_0_BYTES = 256,
   DYNO_PANEL16_Q4_0_GROUP = 2,
+  DYNO_PANEL16_Q4_1_BYTES = 256,
+  DYNO_PANEL16_Q4_1_GROUP = 1,
   DYNO_PANEL16_Q8_0_BYTES = 512,
   DYNO_PANEL16_Q8_0_GROUP = 2,
   DYNO_PANEL16_MOST_GROUP = 4,
@@ -50,6 +54,7 @@ typedef struct dyno_panel16_shape {
 
 extern const dyno_layout dyno_layout_mxfp4_panel16;
 extern const dyno_layout dyno_layout_q4_0_panel16;
+extern const dyno_layout dyno_layout_q4_1_panel16;
 extern const dyno_layout dyno_layout_q8_0_panel16;
 extern const dyno_layout dyno_layout_bf16_panel16;
 
