@@ -1,5 +1,7 @@
 #include "kernels/cost.h"
 
+#include "kernels/sampling/screen.h"
+
 static const double float_bytes = sizeof(float);
 
 static double rows_bytes(dyno_dtype dtype, size_t rows, size_t k)
@@ -132,6 +134,17 @@ static dyno_cost choose(const dyno_kernel *kernel, const dyno_problem *problem)
   };
 }
 
+static dyno_cost screen(const dyno_kernel *kernel, const dyno_problem *problem)
+{
+  (void)kernel;
+  return (dyno_cost){
+      .macs = (double)problem->n * (double)problem->k,
+      .bytes_weight = (double)dyno_screen_bytes(problem->n, problem->k),
+      .bytes_activation = rows_bytes(DYNO_A8, 1, problem->k),
+      .bytes_output = 2 * (double)problem->n * float_bytes,
+  };
+}
+
 static dyno_cost (*const costs[DYNO_OP_COUNT])(const dyno_kernel *, const dyno_problem *) = {
     [DYNO_OP_MATMUL] = matmul,
     [DYNO_OP_ATTENTION] = attention,
@@ -143,6 +156,7 @@ static dyno_cost (*const costs[DYNO_OP_COUNT])(const dyno_kernel *, const dyno_p
     [DYNO_OP_SWIGLU] = swiglu,
     [DYNO_OP_ROUTER] = choose,
     [DYNO_OP_TOP_K] = choose,
+    [DYNO_OP_SCREEN] = screen,
 };
 
 dyno_cost dyno_kernel_cost(const dyno_kernel *kernel, const dyno_problem *problem)

@@ -146,6 +146,28 @@ typedef struct dyno_top_k_args {
   size_t m, n, chosen; /* chosen <= n < 2^31 */
 } dyno_top_k_args;
 
+/* Bounds for the products of rows with a vector, from a screen (sampling/screen.h):
+ *
+ *   dots[b] = sum over the half block of nibble * quant - offset
+ *   estimate += step * (second dot * its scale + first dot * its scale)    block by block
+ *   variance += step^2 * energy
+ *   bound = spread * sqrt(variance) + margin * norm
+ *   lower = estimate - bound, upper = estimate + bound
+ *
+ * Rows are those of the matrix; a range begins at a multiple of 16 and ends at one or at n. All
+ * tiers agree to the last bit. */
+typedef struct dyno_screen_args {
+  float *lower, *upper; /* of row i at i - first_row */
+  size_t first_row;     /* <= row0 */
+  const void *screen;   /* aligned to 64 */
+  /* A dyno_screen_query: */
+  const int8_t *quants;          /* [k rounded up to 64], aligned to 64; 0 beyond k */
+  const float *scales, *offsets; /* of halves of blocks, [2 * ceil(k / 64)]; 0 beyond k */
+  const float *energies;         /* of blocks */
+  float spread, margin;
+  size_t n, k; /* k a multiple of 32 */
+} dyno_screen_args;
+
 /* How far a variant may be from the reference. The bounds are worked out in
  * kernels/check/tolerance.h, from the operands of each case. */
 typedef enum dyno_tolerance {
@@ -186,6 +208,7 @@ typedef struct dyno_kernel {
     void (*swiglu)(const dyno_swiglu_args *args, size_t row0, size_t row1);
     void (*router)(const dyno_router_args *args, size_t row0, size_t row1);
     void (*top_k)(const dyno_top_k_args *args, size_t row0, size_t row1);
+    void (*screen)(const dyno_screen_args *args, size_t row0, size_t row1);
   } run;
 } dyno_kernel;
 
@@ -194,7 +217,7 @@ typedef struct dyno_kernel {
 const dyno_layout *dyno_kernel_layout(const dyno_kernel *kernel);
 
 /* How many rows the problem has, to be partitioned: n * groups for matmul, kv_heads * m for
- * attention, n for quantize_weight, else m. */
+ * attention, n for quantize_weight and screen, else m. */
 size_t dyno_problem_rows(const dyno_problem *problem);
 
 /* A plug-in is a shared object that exports `const dyno_plugin_table dyno_plugin`. It is accepted

@@ -62,6 +62,7 @@ static const op_info ops[DYNO_OP_COUNT] = {
     [DYNO_OP_SWIGLU] = {"swiglu", DYNO_FAMILY_ELEMENTWISE, BIT(WORD_M) | BIT(WORD_K)},
     [DYNO_OP_ROUTER] = {"router", DYNO_FAMILY_ELEMENTWISE, BIT(WORD_M) | BIT(WORD_N) | BIT(WORD_K)},
     [DYNO_OP_TOP_K] = {"top_k", DYNO_FAMILY_SAMPLING, BIT(WORD_M) | BIT(WORD_N) | BIT(WORD_K)},
+    [DYNO_OP_SCREEN] = {"screen", DYNO_FAMILY_SAMPLING, BIT(WORD_N) | BIT(WORD_K)},
 };
 
 static const char *const families[DYNO_FAMILY_COUNT] = {
@@ -300,6 +301,11 @@ static dyno_status check_chosen(const dyno_problem *problem, dyno_error *error)
   return DYNO_OK;
 }
 
+static dyno_status check_screen(const dyno_problem *problem, dyno_error *error)
+{
+  return check_whole_blocks(problem, DYNO_A8, error);
+}
+
 static dyno_status (*const checks[DYNO_OP_COUNT])(const dyno_problem *, dyno_error *) = {
     [DYNO_OP_MATMUL] = check_matmul,
     [DYNO_OP_ATTENTION] = check_attention,
@@ -309,6 +315,7 @@ static dyno_status (*const checks[DYNO_OP_COUNT])(const dyno_problem *, dyno_err
     [DYNO_OP_ROPE] = check_rope,
     [DYNO_OP_ROUTER] = check_chosen,
     [DYNO_OP_TOP_K] = check_chosen,
+    [DYNO_OP_SCREEN] = check_screen,
 };
 
 dyno_status dyno_problem_check(const dyno_problem *problem, dyno_error *error)

@@ -35,6 +35,7 @@ typedef enum dyno_op {
   DYNO_OP_SWIGLU,
   DYNO_OP_ROUTER,
   DYNO_OP_TOP_K,
+  DYNO_OP_SCREEN,
   DYNO_OP_COUNT
 } dyno_op;
 
@@ -52,6 +53,7 @@ typedef enum dyno_op {
  *   swiglu               -           -           tokens      -          columns
  *   router               -           -           tokens      experts    chosen
  *   top_k                -           -           rows        values     chosen
+ *   screen               -           -           -           rows       columns
  *
  * groups of a matmul counts the matrices (experts) that are used; m counts the tokens of all of
  * them together. window is 0 where a query sees all earlier tokens. */

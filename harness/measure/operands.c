@@ -165,6 +165,21 @@ static void describe_choice(description *to)
   add_output(to, times(p->m, p->k), sizeof(float), true);
 }
 
+static void describe_screen(description *to)
+{
+  const dyno_problem *p = to->problem;
+  bool countable = times(p->n, p->k) < (size_t)1 << 52;
+  add(to, (operand_array){.bytes = countable ? dyno_screen_bytes(p->n, p->k) : SIZE_MAX,
+                          .streamed = true,
+                          .fill = FILL_SCREEN,
+                          .rows = p->n,
+                          .columns = p->k});
+  add(to,
+      (operand_array){.bytes = dyno_screen_query_bytes(p->k), .fill = FILL_QUERY, .columns = p->k});
+  add_output(to, p->n, sizeof(float), false);
+  add_output(to, p->n, sizeof(float), false);
+}
+
 static void (*const describe_op[DYNO_OP_COUNT])(description *) = {
     [DYNO_OP_MATMUL] = describe_matmul,
     [DYNO_OP_ATTENTION] = describe_attention,
@@ -176,6 +191,7 @@ static void (*const describe_op[DYNO_OP_COUNT])(description *) = {
     [DYNO_OP_SWIGLU] = describe_swiglu,
     [DYNO_OP_ROUTER] = describe_choice,
     [DYNO_OP_TOP_K] = describe_choice,
+    [DYNO_OP_SCREEN] = describe_screen,
 };
 
 /* Whether operands of these formats can be made: activations are floats or A8, KV is whatever
@@ -239,7 +255,7 @@ dyno_status dyno_operands_measure(dyno_operands_size *size, const dyno_problem *
 size_t dyno_operands_granule(const dyno_problem *problem, const dyno_layout *layout)
 {
   if (layout == NULL)
-    return 1;
+    return problem->op == DYNO_OP_SCREEN ? DYNO_SCREEN_ROWS : 1;
   /* Granules count from the first row of each group. */
   return problem->groups == 1 || problem->n % layout->row_granule == 0 ? layout->row_granule
                                                                        : problem->n;
@@ -264,7 +280,44 @@ static dyno_status fill_packed(const dyno_operands *operands, const operand_arra
   return DYNO_OK;
 }
 
-static dyno_status fill_array(const dyno_operands *operands, const operand_array *array, void *data,
+/* One panel, over and over. */
+static dyno_status fill_screen(const operand_array *array, void *data, dyno_rng *rng,
+                               dyno_error *error)
+{
+  size_t k = array->columns, panel_bytes = dyno_screen_panel_bytes(k);
+  float *values = malloc(times(times(DYNO_SCREEN_ROWS + 1, k), sizeof *values));
+  if (values == NULL)
+    return dyno_fail(error, DYNO_ERROR_MEMORY, "no memory for 16 rows of %zu weights", k);
+  float *dither = values + DYNO_SCREEN_ROWS * k;
+  dyno_screen_dither(dither, k);
+  dyno_fill_floats(values, DYNO_SCREEN_ROWS * k, DYNO_INPUT_NORMAL, DYNO_PART_WEIGHT, rng);
+  dyno_screen_pack(data, values, DYNO_SCREEN_ROWS, k, dither);
+  for (size_t at = panel_bytes; at < array->bytes; at += panel_bytes)
+    memcpy((char *)data + at, data, panel_bytes);
+  free(values);
+  return DYNO_OK;
+}
+
+static dyno_status fill_query(dyno_operands *operands, const operand_array *array, void *data,
+                              dyno_rng *rng, dyno_error *error)
+{
+  size_t k = array->columns;
+  void *row = aligned_alloc(64, aligned(dyno_a8_row_bytes(k) + 1, 64));
+  float *dither = calloc(k + 1, sizeof *dither);
+  dyno_status status = row != NULL && dither != NULL
+                           ? DYNO_OK
+                           : dyno_fail(error, DYNO_ERROR_MEMORY, "no memory for %zu columns", k);
+  if (status == DYNO_OK) {
+    dyno_fill_a8(row, 1, k, DYNO_INPUT_NORMAL, rng);
+    dyno_screen_dither(dither, k);
+    dyno_screen_query_make(&operands->query, data, row, NULL, k, DYNO_TOLERANCE_F32, dither);
+  }
+  free(row);
+  free(dither);
+  return status;
+}
+
+static dyno_status fill_array(dyno_operands *operands, const operand_array *array, void *data,
                               dyno_rng *rng, dyno_error *error)
 {
   switch (array->fill) {
@@ -287,6 +340,10 @@ static dyno_status fill_array(const dyno_operands *operands, const operand_array
     return DYNO_OK;
   case FILL_PACKED:
     return fill_packed(operands, array, data, rng, error);
+  case FILL_SCREEN:
+    return fill_screen(array, data, rng, error);
+  case FILL_QUERY:
+    return fill_query(operands, array, data, rng, error);
   }
   return DYNO_OK;
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "harness/measure/operands.h"
+#include "kernels/sampling/screen.h"
 
 typedef enum operand_fill {
   FILL_ZERO,
@@ -13,6 +14,8 @@ typedef enum operand_fill {
   FILL_A8,     /* rows of columns */
   FILL_ROWS,   /* rows of columns of a dtype */
   FILL_PACKED, /* the weights of a matmul */
+  FILL_SCREEN, /* rows of columns */
+  FILL_QUERY,  /* of columns */
 } operand_fill;
 
 /* One array of the problem. */
@@ -35,6 +38,7 @@ enum { STORE_KEY, STORE_VALUE, STORE_KV };
 enum { RMSNORM_INPUT, RMSNORM_OUTPUT, RMSNORM_WEIGHT };
 enum { ROPE_VALUES, ROPE_COSINE, ROPE_SINE };
 enum { SWIGLU_GATE, SWIGLU_UP, SWIGLU_OUTPUT };
+enum { SCREEN_PANELS, SCREEN_QUERY, SCREEN_LOWER, SCREEN_UPPER };
 enum { CHOICE_VALUES, CHOICE_INDEX, CHOICE_VALUE };
 
 struct dyno_operands {
@@ -52,6 +56,7 @@ struct dyno_operands {
   size_t part_count, part_bytes;
   const float **biases; /* [groups] */
   size_t *group_begin;  /* [groups + 1] */
+  dyno_screen_query query;
 };
 
 #endif

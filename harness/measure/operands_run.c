@@ -171,6 +171,25 @@ static void run_top_k(const call *c)
   c->kernel->run.top_k(&args, c->row0, c->row1);
 }
 
+static void run_screen(const call *c)
+{
+  const dyno_operands *o = c->operands;
+  const dyno_screen_args args = {
+      .lower = at(o, SCREEN_LOWER, 0),
+      .upper = at(o, SCREEN_UPPER, 0),
+      .screen = at(o, SCREEN_PANELS, c->copy),
+      .quants = o->query.quants,
+      .scales = o->query.scales,
+      .offsets = o->query.offsets,
+      .energies = o->query.energies,
+      .spread = o->query.spread,
+      .margin = o->query.margin,
+      .n = o->problem.n,
+      .k = o->problem.k,
+  };
+  c->kernel->run.screen(&args, c->row0, c->row1);
+}
+
 void dyno_operands_run(const dyno_operands *operands, const dyno_kernel *kernel, size_t copy,
                        size_t row0, size_t row1, unsigned thread)
 {
@@ -185,6 +204,7 @@ void dyno_operands_run(const dyno_operands *operands, const dyno_kernel *kernel,
       [DYNO_OP_SWIGLU] = run_swiglu,
       [DYNO_OP_ROUTER] = run_router,
       [DYNO_OP_TOP_K] = run_top_k,
+      [DYNO_OP_SCREEN] = run_screen,
   };
   const call run = {operands, kernel, copy, row0, row1, thread};
   runs[operands->problem.op](&run);

@@ -228,6 +228,18 @@ static void list_choices(case_list *list)
     add(list, (dyno_problem){.m = 2, .n = 201088, .k = 20});
 }
 
+static void list_screen(case_list *list)
+{
+  FOR_SIZES(size, list)
+  {
+    add(list, (dyno_problem){.n = size, .k = 96});
+    add(list, (dyno_problem){.n = 21, .k = 32 * size});
+  }
+  for (size_t i = 0; i < (list->quick ? 4 : 60); i++)
+    add(list, (dyno_problem){.n = random_from(list, 1, 150), .k = 32 * random_from(list, 1, 16)});
+  add(list, (dyno_problem){.n = 40, .k = 2880});
+}
+
 static void (*const listers[DYNO_OP_COUNT])(case_list *) = {
     [DYNO_OP_MATMUL] = list_matmul,
     [DYNO_OP_ATTENTION] = list_attention,
@@ -239,6 +251,7 @@ static void (*const listers[DYNO_OP_COUNT])(case_list *) = {
     [DYNO_OP_SWIGLU] = list_rows,
     [DYNO_OP_ROUTER] = list_choices,
     [DYNO_OP_TOP_K] = list_choices,
+    [DYNO_OP_SCREEN] = list_screen,
 };
 
 void dyno_cases_list(dyno_cases *cases, const dyno_kernel *kernel, uint64_t seed, bool quick)

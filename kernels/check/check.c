@@ -22,6 +22,7 @@ static const dyno_operation *const operations[DYNO_OP_COUNT] = {
     [DYNO_OP_SWIGLU] = &dyno_operation_swiglu,
     [DYNO_OP_ROUTER] = &dyno_operation_router,
     [DYNO_OP_TOP_K] = &dyno_operation_top_k,
+    [DYNO_OP_SCREEN] = &dyno_operation_screen,
 };
 
 /* Every offset a buffer can have within a cache line is tried with one problem; the other

@@ -155,5 +155,6 @@ extern const dyno_operation dyno_operation_rope;
 extern const dyno_operation dyno_operation_swiglu;
 extern const dyno_operation dyno_operation_router;
 extern const dyno_operation dyno_operation_top_k;
+extern const dyno_operation dyno_operation_screen;
 
 #endif

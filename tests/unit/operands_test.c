@@ -22,6 +22,7 @@ static const char *const shapes[DYNO_OP_COUNT] = {
     [DYNO_OP_SWIGLU] = "m=3 k=100",
     [DYNO_OP_ROUTER] = "m=3 n=32 k=4",
     [DYNO_OP_TOP_K] = "m=2 n=1000 k=5",
+    [DYNO_OP_SCREEN] = "n=100 k=96",
 };
 
 static dyno_problem problem_of(const dyno_kernel *kernel)
