@@ -6,6 +6,7 @@
 
 #include "runtime/cache/kv.h"
 #include "runtime/forward/forward.h"
+#include "runtime/forward/logits.h"
 #include "runtime/memory/residence.h"
 #include "runtime/model/migration.h"
 #include "runtime/model/model.h"
@@ -32,7 +33,13 @@ struct dyno_sequence {
   dyno_kv kv;
   dyno_workspace workspace;
   float *logits; /* [vocab] */
-  bool answered; /* logits are those that follow the last token */
+  bool answered; /* there are logits that follow the last token: those, */
+  bool waiting;  /* or, of two stages, what they are to be computed from: */
+  size_t last;   /* the token's place in the last batch */
+  bool two_stages, retaining;
+  dyno_two_stage two_stage;
+  dyno_retained retained;
+  uint64_t full; /* passes over the whole head */
   size_t length;
 };
 
@@ -69,6 +76,7 @@ static dyno_status open_parts(dyno_engine *engine, const dyno_engine_options *op
       .huge_pages = options->huge_pages,
       .numa = options->numa,
       .rope_truncate = options->rope_ggml,
+      .two_stage = options->logits == DYNO_LOGITS_TWO_STAGE,
       .progress = options->progress,
       .progress_context = options->progress_context,
   };
@@ -194,9 +202,11 @@ void dyno_engine_for_each_choice(const dyno_engine *engine, dyno_choice_visit *v
       {"router", &kernels->router},
       {"attention", &kernels->attention},
       {"store_kv", &kernels->store_kv},
+      {"screen", &engine->model.screen.kernel},
   };
   for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-    visit(context, others[i].purpose, others[i].choice);
+    if (others[i].choice->kernel != NULL)
+      visit(context, others[i].purpose, others[i].choice);
 }
 
 typedef struct weight_visitor {
@@ -284,6 +294,10 @@ dyno_status dyno_sequence_open(dyno_sequence **sequence, dyno_engine *engine, si
                           engine->huge_pages, error);
   if (status == DYNO_OK)
     status = dyno_workspace_open(&made->workspace, model, capacity, engine->pool, error);
+  made->two_stages = model->screen.kernel.kernel != NULL;
+  if (status == DYNO_OK && made->two_stages)
+    status = dyno_two_stage_open(&made->two_stage, &model->head, &model->screen,
+                                 dyno_pool_threads(engine->pool), error);
   if (status != DYNO_OK)
     dyno_sequence_close(&made);
   *sequence = made;
@@ -295,6 +309,7 @@ void dyno_sequence_close(dyno_sequence **sequence)
   dyno_sequence *closing = *sequence;
   if (closing == NULL)
     return;
+  dyno_two_stage_close(&closing->two_stage);
   dyno_workspace_close(&closing->workspace);
   dyno_kv_close(&closing->kv);
   free(closing->logits);
@@ -334,14 +349,20 @@ static dyno_status check_tokens(const dyno_sequence *sequence, const int32_t *to
   return DYNO_OK;
 }
 
+static void compute_logits(dyno_sequence *sequence, size_t token)
+{
+  dyno_engine *engine = sequence->engine;
+  dyno_forward_logits(sequence->logits, &sequence->workspace, &engine->model, engine->pool,
+                      probe_of(engine), token, 1);
+  sequence->full++;
+}
+
 /* Shows the logits of every token of the batch, one by one: a table of all of them would be
  * larger than the model is wide. */
 static void show_logits(dyno_sequence *sequence, size_t m, dyno_logits_visit *visit, void *context)
 {
-  dyno_engine *engine = sequence->engine;
   for (size_t t = 0; t < m; t++) {
-    dyno_forward_logits(sequence->logits, &sequence->workspace, &engine->model, engine->pool,
-                        probe_of(engine), t, 1);
+    compute_logits(sequence, t);
     visit(context, sequence->length + t, sequence->logits);
   }
 }
@@ -363,13 +384,17 @@ dyno_status dyno_sequence_append(dyno_sequence *sequence, const int32_t *tokens,
     done += m;
     if (visit != NULL)
       show_logits(sequence, m, visit, context);
-    else if (done == count)
-      dyno_forward_logits(sequence->logits, &sequence->workspace, &engine->model, engine->pool,
-                          probe_of(engine), m - 1, 1);
+    else if (done == count && !sequence->two_stages)
+      compute_logits(sequence, m - 1);
+    sequence->last = m - 1;
     sequence->length += m;
   }
   dyno_migration_leave(engine->migration);
-  sequence->answered = sequence->answered || count > 0;
+  if (count > 0) {
+    sequence->answered = true;
+    sequence->waiting = sequence->two_stages && visit == NULL;
+    sequence->retaining = false;
+  }
   return DYNO_OK;
 }
 
@@ -383,9 +408,42 @@ size_t dyno_sequence_capacity(const dyno_sequence *sequence)
   return sequence->kv.capacity;
 }
 
-const float *dyno_sequence_logits(const dyno_sequence *sequence)
+const float *dyno_sequence_logits(dyno_sequence *sequence)
 {
-  return sequence->answered ? sequence->logits : NULL;
+  if (!sequence->answered)
+    return NULL;
+  if (sequence->waiting) {
+    if (sequence->retaining)
+      dyno_two_stage_undecided(&sequence->two_stage);
+    dyno_migration_enter(sequence->engine->migration);
+    compute_logits(sequence, sequence->last);
+    dyno_migration_leave(sequence->engine->migration);
+    sequence->waiting = false;
+  }
+  return sequence->logits;
+}
+
+const dyno_retained *dyno_sequence_retain(dyno_sequence *sequence,
+                                          const dyno_retain_request *request)
+{
+  dyno_engine *engine = sequence->engine;
+  sequence->retaining = false;
+  if (!sequence->answered || !sequence->waiting || request->all)
+    return NULL;
+  const dyno_two_stage_crew crew = {engine->pool, probe_of(engine)};
+  dyno_migration_enter(engine->migration);
+  sequence->retaining =
+      dyno_forward_retain(&sequence->two_stage, &sequence->retained, sequence->logits,
+                          &sequence->workspace, &engine->model, &crew, sequence->last, request);
+  dyno_migration_leave(engine->migration);
+  return sequence->retaining ? &sequence->retained : NULL;
+}
+
+dyno_logits_counts dyno_sequence_logits_counts(const dyno_sequence *sequence)
+{
+  dyno_logits_counts counts = sequence->two_stage.counts;
+  counts.full = sequence->full;
+  return counts;
 }
 
 uint64_t dyno_sequence_kv_bytes(const dyno_sequence *sequence)

@@ -21,6 +21,7 @@
 #include "runtime/placement.h"
 #include "runtime/precision.h"
 #include "runtime/probe.h"
+#include "runtime/sample/retained.h"
 
 typedef struct dyno_engine dyno_engine;
 typedef struct dyno_sequence dyno_sequence;
@@ -28,6 +29,14 @@ typedef struct dyno_sequence dyno_sequence;
 /* Tokens in one pass of a prefill. Measured with the 20B shapes, 1024 tokens and two threads: 128
  * 377, 256 470, 512 492, 1024 528 t/s (of four layers); each pass of 512 takes some 110 MB. */
 #define DYNO_DEFAULT_BATCH 512
+
+/* How logits are made. */
+typedef enum dyno_logits_mode {
+  DYNO_LOGITS_FULL,
+  /* The largest from a screen of the output matrix and that matrix itself; all of them only when
+   * they are asked for. Takes memory for the screen, about 4.3 bits for each of its weights. */
+  DYNO_LOGITS_TWO_STAGE,
+} dyno_logits_mode;
 
 typedef struct dyno_engine_options {
   const char *model; /* a path, or a reference as `--model` takes it */
@@ -38,6 +47,7 @@ typedef struct dyno_engine_options {
   dyno_huge_pages huge_pages; /* what pages weights, keys and values are on */
   dyno_numa numa;             /* and on which nodes */
   bool rope_ggml;             /* round YaRN's correction range as ggml does */
+  dyno_logits_mode logits;
   /* Called while the weights come in, with bytes; false stops with INTERRUPTED. May be NULL. */
   bool (*progress)(void *context, uint64_t done, uint64_t total);
   void *progress_context;
@@ -138,8 +148,17 @@ size_t dyno_sequence_length(const dyno_sequence *sequence);
 size_t dyno_sequence_capacity(const dyno_sequence *sequence);
 
 /* The logits [vocab] that follow the last token; NULL before the first, and after a truncation.
- * Valid until the next call. */
-const float *dyno_sequence_logits(const dyno_sequence *sequence);
+ * Valid until the next call. With two-stage logits, this is what computes them. */
+const float *dyno_sequence_logits(dyno_sequence *sequence);
+
+/* The largest of these logits, with the same bits. NULL when there are none, when the engine has
+ * no two-stage logits, when the request is for all, or when they cannot be told apart from the
+ * others with certainty: then dyno_sequence_logits has them all. Valid until the next call. */
+const dyno_retained *dyno_sequence_retain(dyno_sequence *sequence,
+                                          const dyno_retain_request *request);
+
+/* What two-stage logits came to, since the sequence was opened. */
+dyno_logits_counts dyno_sequence_logits_counts(const dyno_sequence *sequence);
 
 /* Bytes of keys and values held. */
 uint64_t dyno_sequence_kv_bytes(const dyno_sequence *sequence);

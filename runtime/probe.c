@@ -20,6 +20,7 @@ static const char *const names[DYNO_PROBE_OP_COUNT] = {
     [DYNO_PROBE_MOE_DOWN] = "moe_down",
     [DYNO_PROBE_MOE_COMBINE] = "moe_combine",
     [DYNO_PROBE_OUTPUT_NORM] = "output_norm",
+    [DYNO_PROBE_SCREEN] = "screen",
     [DYNO_PROBE_HEAD] = "head",
     [DYNO_PROBE_QUANTIZE] = "quantize",
     [DYNO_PROBE_BARRIER] = "barrier",

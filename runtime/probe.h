@@ -31,6 +31,7 @@ typedef enum dyno_probe_op {
   DYNO_PROBE_MOE_DOWN,
   DYNO_PROBE_MOE_COMBINE, /* the experts' sum to the residual stream */
   DYNO_PROBE_OUTPUT_NORM,
+  DYNO_PROBE_SCREEN, /* of two-stage logits; their second stage is part of the head */
   DYNO_PROBE_HEAD,
   DYNO_PROBE_QUANTIZE, /* activations to A8, for any of the matrices */
   DYNO_PROBE_BARRIER,  /* waiting for the other threads */

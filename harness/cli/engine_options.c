@@ -16,6 +16,8 @@ static const struct argp_option option_list[] = {
      "fast (activations in 8 bits where kernels take them so) or reference (F32 throughout)", 0},
     {"rope", 'r' + 256, "WHICH", 0,
      "reference (as the published model) or ggml (YaRN's correction range rounded)", 0},
+    {"logits", 'l' + 256, "WHICH", 0,
+     "full, or two-stage: the largest from a screen of the output matrix, with the same tokens", 0},
     {"batch", 'b' + 256, "N", 0, "Tokens in one pass of a prefill (512)", 0},
     {"pool", 'o' + 256, "WHICH", 0,
      "How threads hand work over: spin (atomics, sleeping only after a while) or mutex", 0},
@@ -62,6 +64,8 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
   static const named_value huge_pages[] = {
       {"load", DYNO_HUGE_PAGES_LOAD}, {"off", DYNO_HUGE_PAGES_OFF}, {0}};
   static const named_value numas[] = {{"rows", DYNO_NUMA_ROWS}, {"off", DYNO_NUMA_OFF}, {0}};
+  static const named_value logits[] = {
+      {"full", DYNO_LOGITS_FULL}, {"two-stage", DYNO_LOGITS_TWO_STAGE}, {0}};
   dyno_engine_arguments *arguments = state->input;
   dyno_engine_options *engine = &arguments->engine;
   switch (key) {
@@ -76,6 +80,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     return 0;
   case 'r' + 256:
     engine->rope_ggml = parse_choice(state, "rope", argument, ropes) != 0;
+    return 0;
+  case 'l' + 256:
+    engine->logits = (dyno_logits_mode)parse_choice(state, "logits", argument, logits);
     return 0;
   case 'b' + 256:
     engine->batch = dyno_parse_count(state, "--batch", argument, 1, 4096);

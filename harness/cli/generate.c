@@ -2,6 +2,7 @@
 
 #include "harness/cli/generate.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -38,8 +39,12 @@ static dyno_status prefill(dyno_generation *generation, dyno_sequence *sequence,
 static dyno_status next_token(int32_t *id, dyno_tokens *answer, dyno_sequence *sequence,
                               dyno_sampler *sampler, dyno_error *error)
 {
-  dyno_status status = dyno_sampler_choose(sampler, id, dyno_sequence_logits(sequence),
-                                           dyno_sequence_length(sequence), error);
+  uint64_t position = dyno_sequence_length(sequence);
+  dyno_retain_request request = dyno_sampler_request(sampler);
+  const dyno_retained *retained = dyno_sequence_retain(sequence, &request);
+  dyno_status status = DYNO_OK;
+  if (retained == NULL || !dyno_sampler_choose_retained(sampler, id, retained, position))
+    status = dyno_sampler_choose(sampler, id, dyno_sequence_logits(sequence), position, error);
   if (status == DYNO_OK)
     status = dyno_tokens_push(answer, *id, error);
   if (status == DYNO_OK)
@@ -154,6 +159,21 @@ static void print_placement(FILE *stream, const dyno_engine *engine)
   fputc('\n', stream);
 }
 
+static void print_logits(FILE *stream, const dyno_sequence *sequence)
+{
+  dyno_logits_counts counts = dyno_sequence_logits_counts(sequence);
+  if (counts.requests == 0)
+    return;
+  fprintf(stream,
+          "logits: %" PRIu64 " full passes, %" PRIu64 " screens, %" PRIu64 " answers from %" PRIu64
+          " rows; tail at most %.2g\n",
+          counts.full, counts.screens, counts.retained, counts.rows, counts.largest_tail);
+  fprintf(stream,
+          "no answer: crowded %" PRIu64 ", out of bounds %" PRIu64 ", unbounded %" PRIu64
+          ", passed over %" PRIu64 ", undecided %" PRIu64 "\n",
+          counts.crowded, counts.violated, counts.unbounded, counts.passed, counts.undecided);
+}
+
 void dyno_print_generation(FILE *stream, const dyno_generation *generation,
                            const dyno_engine *engine, const dyno_sequence *sequence)
 {
@@ -174,5 +194,6 @@ void dyno_print_generation(FILE *stream, const dyno_generation *generation,
   print_placement(stream, engine);
   fprintf(stream, "peak memory %s; model file %s, weights packed %s, keys and values %s\n", peak,
           file, packed, kv);
+  print_logits(stream, sequence);
   print_kernels(stream, engine);
 }

@@ -201,6 +201,18 @@ static dyno_status measure_recording(double *seconds, dyno_error *error)
   return DYNO_OK;
 }
 
+/* Appends, and has computed what a greedy choice needs: with two-stage logits only asking for it
+ * does that. */
+static dyno_status append(dyno_sequence *sequence, const int32_t *tokens, size_t count,
+                          dyno_error *error)
+{
+  const dyno_retain_request likeliest = {.top = 1};
+  dyno_status status = dyno_sequence_append(sequence, tokens, count, NULL, NULL, error);
+  if (status == DYNO_OK && dyno_sequence_retain(sequence, &likeliest) == NULL)
+    dyno_sequence_logits(sequence);
+  return status;
+}
+
 /* One token through the model, and the likeliest next one. */
 static dyno_status first_token(profiler *with, dyno_error *error)
 {
@@ -211,9 +223,11 @@ static dyno_status first_token(profiler *with, dyno_error *error)
   if (status == DYNO_OK)
     status = dyno_sequence_append(sequence, &token, 1, NULL, NULL, error);
   if (status == DYNO_OK) {
-    const float *logits = dyno_sequence_logits(sequence);
+    const dyno_retain_request likeliest = {.top = 1};
+    const float *logits =
+        dyno_sequence_retain(sequence, &likeliest) == NULL ? dyno_sequence_logits(sequence) : NULL;
     volatile size_t best = 0;
-    for (size_t i = 1; i < dyno_engine_config(with->engine)->vocab; i++)
+    for (size_t i = 1; logits != NULL && i < dyno_engine_config(with->engine)->vocab; i++)
       if (logits[i] > logits[best])
         best = i;
     with->run->first_token_seconds = (double)(dyno_clock_ns() - start) * 1e-9;
@@ -304,8 +318,7 @@ static dyno_status pass_calls(profiler *with, size_t index, double *seconds, rea
     if (done > 0 && done % READ_EVERY == 0)
       read_pages(with, sums, false);
     dyno_profile_step step = {.begin_ns = dyno_clock_ns()};
-    status = dyno_sequence_append(with->sequences[index], with->tokens + phase->depth + done, each,
-                                  NULL, NULL, error);
+    status = append(with->sequences[index], with->tokens + phase->depth + done, each, error);
     step.end_ns = dyno_clock_ns();
     *seconds += (double)(step.end_ns - step.begin_ns) * 1e-9;
     if (steps != NULL)
@@ -385,8 +398,7 @@ static dyno_status warm_up_phase(profiler *with, size_t index, dyno_error *error
   dyno_status status = go_to_depth(with, index, error);
   for (size_t done = 0; done < tokens && status == DYNO_OK && !stopped(with); done += each) {
     size_t portion = each < tokens - done ? each : tokens - done;
-    status = dyno_sequence_append(with->sequences[index], with->tokens + phase->depth + done,
-                                  portion, NULL, NULL, error);
+    status = append(with->sequences[index], with->tokens + phase->depth + done, portion, error);
     advance(with, effort_of(phase->kind, portion), "warming up");
   }
   return status;

@@ -164,6 +164,9 @@ static dyno_status load_all(loader *load)
     status = load_vector(load, &model->output_norm, DYNO_TENSOR_OUTPUT_NORM, 0);
   if (status == DYNO_OK)
     status = load_matrix(load, &model->head, DYNO_TENSOR_HEAD, DYNO_TENSOR_ROLE_COUNT, 0);
+  if (status == DYNO_OK && load->options->two_stage)
+    status = dyno_head_screen_make(&model->screen, &model->head, load->source.registry,
+                                   load->source.pool, load->error);
   return status;
 }
 
@@ -223,6 +226,7 @@ void dyno_model_free(dyno_model *model)
   free(model->layers);
   free(model->output_norm);
   free(model->inverse_frequency);
+  dyno_head_screen_free(&model->screen);
   dyno_linear_free(&model->head);
   *model = (dyno_model){0};
 }
@@ -249,7 +253,7 @@ static void add_packed(void *context, const dyno_linear *linear)
 
 uint64_t dyno_model_packed_bytes(const dyno_model *model)
 {
-  uint64_t bytes = 0;
+  uint64_t bytes = model->screen.panels.size;
   dyno_model_for_each_linear(model, add_packed, &bytes);
   return bytes;
 }

@@ -7,6 +7,7 @@
 
 #include "kernels/registry.h"
 #include "runtime/model/checkpoint.h"
+#include "runtime/model/head_screen.h"
 #include "runtime/model/linear.h"
 #include "runtime/precision.h"
 #include "runtime/threads/pool.h"
@@ -34,7 +35,8 @@ typedef struct dyno_model {
   const dyno_tensor *embedding;
   float *output_norm; /* [d_model] */
   dyno_linear head;
-  dyno_layer *layers; /* [config->layers] */
+  dyno_head_screen screen; /* only for two-stage logits */
+  dyno_layer *layers;      /* [config->layers] */
   dyno_model_kernels kernels;
   double *inverse_frequency; /* [head_dim / 2], of RoPE */
   float rope_scale;          /* multiplies cosine and sine */
@@ -46,6 +48,7 @@ typedef struct dyno_model_options {
   dyno_huge_pages huge_pages;
   dyno_numa numa;
   bool rope_truncate; /* round YaRN's correction range, as ggml does */
+  bool two_stage;     /* make a screen of the head */
   /* Called as the weights come in; may be NULL. Returning false stops with INTERRUPTED. */
   bool (*progress)(void *context, uint64_t done, uint64_t total);
   void *progress_context;
@@ -60,7 +63,8 @@ dyno_status dyno_model_load(dyno_model *model, const dyno_checkpoint *checkpoint
 /* Frees and zeroes; a zeroed model is fine. */
 void dyno_model_free(dyno_model *model);
 
-/* Bytes of weights in memory of our own (packed), apart from those that are mapped. */
+/* Bytes of weights in memory of our own (packed), and of the screen, apart from those that are
+ * mapped. */
 uint64_t dyno_model_packed_bytes(const dyno_model *model);
 
 /* Calls visit for every matrix, in the order of a forward pass. */

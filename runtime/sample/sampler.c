@@ -9,21 +9,9 @@
 #include <string.h>
 
 #include "runtime/sample/rng.h"
+#include "runtime/sample/sampler_internal.h"
 
 enum { MOST_TOKENS = 1 << 24 };
-
-struct dyno_sampler {
-  dyno_sampler_settings settings;
-  size_t vocabulary;
-  float *logits;      /* [vocabulary], after the penalty */
-  double *weight;     /* [vocabulary]; e to the logit, as a share of the largest */
-  int32_t *candidate; /* [vocabulary]; ids that may stay */
-  size_t count;       /* of candidates */
-  /* Only where there is a repetition penalty. */
-  uint32_t *seen;  /* [vocabulary]; how often a token is in the window */
-  int32_t *window; /* [repetition_window]; the last tokens, in a ring */
-  size_t window_count, window_at;
-};
 
 static dyno_status allocate(dyno_sampler *s, dyno_error *error)
 {

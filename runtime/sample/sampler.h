@@ -22,10 +22,12 @@
 #ifndef DYNO_RUNTIME_SAMPLE_SAMPLER_H
 #define DYNO_RUNTIME_SAMPLE_SAMPLER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "kernels/base/status.h"
+#include "runtime/sample/retained.h"
 
 typedef struct dyno_sampler_settings {
   double temperature;         /* 0: greedy */
@@ -87,5 +89,13 @@ void dyno_sampler_reset(dyno_sampler *sampler);
  * are minus infinity: then the model's arithmetic has broken down. */
 dyno_status dyno_sampler_choose(dyno_sampler *sampler, int32_t *id, const float *logits,
                                 uint64_t position, dyno_error *error);
+
+/* What the sampler needs to know of the logits to choose from those alone. */
+dyno_retain_request dyno_sampler_request(const dyno_sampler *sampler);
+
+/* Chooses as dyno_sampler_choose would from all logits, from what was retained on that request.
+ * False when it cannot be told which token that is: then all logits are needed. */
+bool dyno_sampler_choose_retained(dyno_sampler *sampler, int32_t *id, const dyno_retained *retained,
+                                  uint64_t position);
 
 #endif
