@@ -24,7 +24,15 @@ _dyno() {
     mapfile -t COMPREPLY < <(compgen -W 'rows off' -- "$cur")
     return
     ;;
-  -P | --plugin | -T | --tuned | -o | --output | --folded | --trace | --verify | --model | --vocab | --shapes)
+  --ablate)
+    mapfile -t COMPREPLY < <(compgen -W 'sinks window yarn' -- "$cur")
+    return
+    ;;
+  --families)
+    mapfile -t COMPREPLY < <(compgen -W 'essays explanations lookup programs questions translation' -- "$cur")
+    return
+    ;;
+  -P | --plugin | -T | --tuned | -o | --output | --folded | --trace | --verify | --model | --vocab | --shapes | --heldout | --text)
     _filedir
     return
     ;;

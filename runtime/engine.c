@@ -77,6 +77,7 @@ static dyno_status open_parts(dyno_engine *engine, const dyno_engine_options *op
       .numa = options->numa,
       .rope_truncate = options->rope_ggml,
       .two_stage = options->logits == DYNO_LOGITS_TWO_STAGE,
+      .ablate = options->ablate,
       .progress = options->progress,
       .progress_context = options->progress_context,
   };

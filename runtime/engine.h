@@ -17,6 +17,7 @@
 
 #include "kernels/base/status.h"
 #include "kernels/registry.h"
+#include "runtime/model/ablation.h"
 #include "runtime/model/config.h"
 #include "runtime/placement.h"
 #include "runtime/precision.h"
@@ -46,6 +47,7 @@ typedef struct dyno_engine_options {
   dyno_pool_kind pool;        /* how threads hand work over */
   dyno_huge_pages huge_pages; /* what pages weights, keys and values are on */
   dyno_numa numa;             /* and on which nodes */
+  dyno_parts ablate;          /* parts of the architecture to leave out */
   bool rope_ggml;             /* round YaRN's correction range as ggml does */
   dyno_logits_mode logits;
   /* Called while the weights come in, with bytes; false stops with INTERRUPTED. May be NULL. */

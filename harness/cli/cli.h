@@ -32,6 +32,7 @@ int dyno_verb_kernels(int argc, char **argv);
 int dyno_verb_logits(int argc, char **argv);
 int dyno_verb_pack(int argc, char **argv);
 int dyno_verb_profile(int argc, char **argv);
+int dyno_verb_quality(int argc, char **argv);
 int dyno_verb_run(int argc, char **argv);
 int dyno_verb_tune(int argc, char **argv);
 int dyno_verb_synth(int argc, char **argv);

@@ -3,11 +3,11 @@
 
 #include <errno.h>
 #include <jansson.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "harness/cli/engine_options.h"
+#include "harness/measure/logits.h"
 
 typedef struct logits_arguments {
   dyno_engine_arguments engine;
@@ -125,23 +125,12 @@ typedef struct report {
   json_t *positions, *last;
 } report;
 
-/* ln of the sum of e^logit. */
-static double log_sum_exp(const float *logits, size_t vocab)
-{
-  double largest = -INFINITY, sum = 0;
-  for (size_t i = 0; i < vocab; i++)
-    largest = fmax(largest, (double)logits[i]);
-  for (size_t i = 0; i < vocab; i++)
-    sum += exp((double)logits[i] - largest);
-  return largest + log(sum);
-}
-
 static void add_position(void *context, size_t position, const float *logits)
 {
   report *out = context;
   const dyno_top_k_args args = {out->index, out->value, logits, 1, out->vocab, out->top};
   out->top_k->run.top_k(&args, 0, 1);
-  double total = log_sum_exp(logits, out->vocab);
+  double total = dyno_log_sum_exp(logits, out->vocab);
   if (!out->json)
     printf("position %zu\n", position);
   json_t *top = json_array();

@@ -15,6 +15,7 @@ static const dyno_verb verbs[] = {
     {"profile", "measure a model: its speed, and where the time goes", dyno_verb_profile},
     {"tune", "measure the kernel variants and write what to choose by", dyno_verb_tune},
     {"pack", "write a model as its kernels read it, to be mapped at once", dyno_verb_pack},
+    {"quality", "measure what a model knows, and what a faster path changes", dyno_verb_quality},
     {"synth", "write a model with random weights", dyno_verb_synth},
     {"tokenize", "turn text into tokens and back", dyno_verb_tokenize},
 };

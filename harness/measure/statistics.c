@@ -71,6 +71,32 @@ double dyno_sign_test(size_t positive, size_t negative)
   return fmin(2 * fair_binomial_cdf(fewer, positive + negative), 1);
 }
 
+/* The z that a standard normal lies within, both sides, with this probability: bisection on erf. */
+static double normal_quantile(double confidence)
+{
+  double low = 0, high = 40;
+  for (int i = 0; i < 80; i++) {
+    double middle = (low + high) / 2;
+    if (erf(middle / sqrt(2)) < confidence)
+      low = middle;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+dyno_interval dyno_proportion_interval(size_t hits, size_t count, double confidence)
+{
+  if (count == 0)
+    return (dyno_interval){NAN, NAN, NAN};
+  double n = (double)count, p = (double)hits / n, z = normal_quantile(confidence), z2 = z * z;
+  double centre = (p + z2 / (2 * n)) / (1 + z2 / n);
+  double half = z / (1 + z2 / n) * sqrt(p * (1 - p) / n + z2 / (4 * n * n));
+  return (dyno_interval){.low = hits == 0 ? 0 : fmax(centre - half, 0),
+                         .high = hits == count ? 1 : fmin(centre + half, 1),
+                         .coverage = confidence};
+}
+
 static dyno_status check_values(const double *values, size_t count, dyno_error *error)
 {
   if (count == 0)

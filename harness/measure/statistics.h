@@ -47,6 +47,12 @@ double dyno_quantile(const double *sorted, size_t count, double probability);
  * least the confidence (in (0, 1)). Conover 1999, "Practical Nonparametric Statistics", 3.2. */
 dyno_interval dyno_median_interval(const double *sorted, size_t count, double confidence);
 
+/* The score interval of a proportion of which hits of count, count > 0, were seen: Wilson 1927,
+ * "Probable inference, the law of succession, and statistical inference"; good down to few values
+ * and at shares of 0 and 1. `coverage` is the confidence, in (0, 1), that was asked for, which it
+ * has on average. NaN for count 0. */
+dyno_interval dyno_proportion_interval(size_t hits, size_t count, double confidence);
+
 /* The exact two-sided p-value of the sign test: how likely a fair coin is to split at least as
  * unevenly as positive against negative (ties left out beforehand). 1 when both are 0. */
 double dyno_sign_test(size_t positive, size_t negative);

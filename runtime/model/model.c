@@ -4,6 +4,10 @@
 
 #include "kernels/elementwise/rope.h"
 
+/* In place of a sink that is left out: e to it is 0 beside every score there can be, and it is
+ * finite, so that no kernel's arithmetic meets an infinity. */
+#define NO_SINK (-1e30f)
+
 /* A load in progress. */
 typedef struct loader {
   dyno_model *model;
@@ -77,12 +81,15 @@ static dyno_status load_layer(loader *load, size_t index)
       {&layer->up, DYNO_TENSOR_UP_WEIGHT, DYNO_TENSOR_UP_BIAS},
       {&layer->down, DYNO_TENSOR_DOWN_WEIGHT, DYNO_TENSOR_DOWN_BIAS},
   };
+  bool no_sinks = (load->options->ablate & 1U << DYNO_PART_SINKS) != 0;
   layer->window = load->model->config->slides[index] ? load->model->config->window : 0;
   dyno_status status = DYNO_OK;
   for (size_t i = 0; i < sizeof vectors / sizeof *vectors && status == DYNO_OK; i++)
     status = load_vector(load, vectors[i].vector, vectors[i].role, index);
   for (size_t i = 0; i < sizeof matrices / sizeof *matrices && status == DYNO_OK; i++)
     status = load_matrix(load, matrices[i].linear, matrices[i].weight, matrices[i].bias, index);
+  for (size_t i = 0; no_sinks && layer->sinks != NULL && i < load->model->config->heads; i++)
+    layer->sinks[i] = NO_SINK;
   return status;
 }
 
@@ -149,10 +156,25 @@ static dyno_status prepare_rope(dyno_model *model, bool truncate, dyno_error *er
   return DYNO_OK;
 }
 
+static dyno_status ablate(dyno_model *model, dyno_parts parts, dyno_error *error)
+{
+  if (parts == 0)
+    return DYNO_OK;
+  model->ablated = malloc(sizeof *model->ablated);
+  if (model->ablated == NULL)
+    return dyno_fail(error, DYNO_ERROR_MEMORY, "model: out of memory");
+  *model->ablated = *model->config;
+  dyno_config_ablate(model->ablated, parts);
+  model->config = model->ablated;
+  return DYNO_OK;
+}
+
 static dyno_status load_all(loader *load)
 {
   dyno_model *model = load->model;
-  dyno_status status = choose_kernels(model, load->source.registry, load->error);
+  dyno_status status = ablate(model, load->options->ablate, load->error);
+  if (status == DYNO_OK)
+    status = choose_kernels(model, load->source.registry, load->error);
   if (status == DYNO_OK)
     status = prepare_rope(model, load->options->rope_truncate, load->error);
   model->layers = calloc(model->config->layers, sizeof *model->layers);
@@ -228,6 +250,7 @@ void dyno_model_free(dyno_model *model)
   free(model->inverse_frequency);
   dyno_head_screen_free(&model->screen);
   dyno_linear_free(&model->head);
+  free(model->ablated);
   *model = (dyno_model){0};
 }
 

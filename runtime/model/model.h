@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "kernels/registry.h"
+#include "runtime/model/ablation.h"
 #include "runtime/model/checkpoint.h"
 #include "runtime/model/head_screen.h"
 #include "runtime/model/linear.h"
@@ -28,7 +29,8 @@ typedef struct dyno_model_kernels {
 
 typedef struct dyno_model {
   const dyno_checkpoint *checkpoint; /* not owned */
-  const dyno_model_config *config;   /* of the checkpoint */
+  const dyno_model_config *config;   /* of the checkpoint, or ablated */
+  dyno_model_config *ablated;        /* owned; NULL when no part is left out */
   dyno_precision precision;
   dyno_dtype kv_dtype;
   size_t batch; /* the most tokens in one pass */
@@ -49,6 +51,7 @@ typedef struct dyno_model_options {
   dyno_numa numa;
   bool rope_truncate; /* round YaRN's correction range, as ggml does */
   bool two_stage;     /* make a screen of the head */
+  dyno_parts ablate;  /* what to leave out */
   /* Called as the weights come in; may be NULL. Returning false stops with INTERRUPTED. */
   bool (*progress)(void *context, uint64_t done, uint64_t total);
   void *progress_context;

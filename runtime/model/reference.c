@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "runtime/data.h"
 #include "runtime/model/path.h"
 #include "runtime/synth/synth.h"
 
@@ -15,6 +16,7 @@ const dyno_reference_scheme dyno_reference_schemes[] = {
     {"ollama:", "ollama:MODEL[:TAG]", dyno_resolve_ollama},
     {"hf:", "hf:OWNER/NAME[@REVISION][/FILE]", dyno_resolve_hugging_face},
     {DYNO_SYNTH_PREFIX, "synth:SHAPE[:KEY=VALUE,...]", dyno_resolve_synth},
+    {"mini", "mini", dyno_resolve_mini},
 };
 const size_t dyno_reference_scheme_count =
     sizeof dyno_reference_schemes / sizeof *dyno_reference_schemes;
@@ -90,6 +92,20 @@ static dyno_status resolve_path(char **path, const char *text, dyno_error *error
   return *path != NULL ? DYNO_OK : dyno_fail(error, DYNO_ERROR_MEMORY, "%s: out of memory", text);
 }
 
+dyno_status dyno_resolve_mini(char **path, const char *rest, dyno_error *error)
+{
+  (void)rest;
+  return dyno_data_path(path, "mini/dyno-mini.gguf", error);
+}
+
+/* A prefix without a colon is a name of its own: "mini" is not "mini.gguf". */
+static bool begins_with(const char *reference, const char *prefix)
+{
+  size_t length = strlen(prefix);
+  return strncmp(reference, prefix, length) == 0 &&
+         (prefix[length - 1] == ':' || reference[length] == '\0');
+}
+
 dyno_status dyno_model_resolve(char **path, const char *reference, dyno_error *error)
 {
   *path = NULL;
@@ -97,7 +113,7 @@ dyno_status dyno_model_resolve(char **path, const char *reference, dyno_error *e
   const char *rest = reference;
   for (size_t i = 0; i < dyno_reference_scheme_count; i++) {
     const char *prefix = dyno_reference_schemes[i].prefix;
-    if (strncmp(reference, prefix, strlen(prefix)) != 0)
+    if (!begins_with(reference, prefix))
       continue;
     resolve = dyno_reference_schemes[i].resolve;
     rest = reference + strlen(prefix);

@@ -8,6 +8,7 @@
  *                              ~/.cache/huggingface/hub. A revision goes behind an @, a file or a
  *                              folder of the repository behind a slash:
  *                              hf:openai/gpt-oss-20b@main/original
+ *   mini                       dyno-mini, the small trained model that comes with dyno
  *   synth:gpt-oss-20b          a model with random weights, made on its first use; synth/synth.h
  *
  * Nothing is fetched: what is not there is NOT_FOUND, with the command that fetches it. */
@@ -20,7 +21,7 @@
 
 /* A kind of reference: the text it begins with, and what finds the path of the rest. */
 typedef struct dyno_reference_scheme {
-  const char *prefix; /* "ollama:" */
+  const char *prefix; /* "ollama:"; without a colon at its end it is all of the reference */
   const char *usage;  /* "ollama:MODEL[:TAG]", for messages */
   /* rest is the text behind the prefix. *path is to be freed. */
   dyno_status (*resolve)(char **path, const char *rest, dyno_error *error);
@@ -37,6 +38,7 @@ dyno_status dyno_model_resolve(char **path, const char *reference, dyno_error *e
 
 /* The parts, for the table. */
 dyno_status dyno_resolve_ollama(char **path, const char *rest, dyno_error *error);
+dyno_status dyno_resolve_mini(char **path, const char *rest, dyno_error *error);
 dyno_status dyno_resolve_hugging_face(char **path, const char *rest, dyno_error *error);
 
 #endif

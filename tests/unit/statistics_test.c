@@ -157,3 +157,24 @@ Test(statistics, refuses_what_is_no_number)
     cr_assert(strstr(error.message, rows[i].message) != NULL, "the message is '%s'", error.message);
   }
 }
+
+/* Newcombe 1998, "Two-sided confidence intervals for the single proportion", table I, method 3. */
+Test(statistics, proportions_match_newcombe)
+{
+  static const struct {
+    size_t hits, count;
+    double low, high;
+  } cases[] = {{81, 263, 0.2553, 0.3662},
+               {15, 148, 0.0624, 0.1605},
+               {0, 20, 0, 0.1611},
+               {1, 29, 0.0061, 0.1718}};
+  for (size_t i = 0; i < COUNT(cases); i++) {
+    dyno_interval found = dyno_proportion_interval(cases[i].hits, cases[i].count, 0.95);
+    cr_assert(fabs(found.low - cases[i].low) < 5e-5 && fabs(found.high - cases[i].high) < 5e-5,
+              "%zu of %zu: %.5f to %.5f", cases[i].hits, cases[i].count, found.low, found.high);
+  }
+  dyno_interval all = dyno_proportion_interval(20, 20, 0.95);
+  cr_assert(all.high == 1 && fabs(all.low - (1 - 0.1611)) < 5e-5, "%.5f to %.5f", all.low,
+            all.high);
+  cr_assert(isnan(dyno_proportion_interval(0, 0, 0.95).low), "an interval of nothing");
+}
