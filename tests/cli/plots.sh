@@ -15,4 +15,7 @@ is '... and a PNG' "$(head -c 4 "$scratch/kernels.png" | tail -c 3)" PNG
 "$DYNO" kernels bench --rounds=3 --warm --problem 'rmsnorm m=1 k=64' -o "$csv" >/dev/null 2>&1
 exits 'without cold results it fails' 1 plot
 like '... and says what to do' "$output" 'dyno kernels bench --cold'
+training=$top_srcdir/testcases/mini/loss.csv
+ok "it draws the losses of a training" gnuplot -c "$top_srcdir/plots/training.gp" "$training" "$scratch/training"
+like "... by family" "$(cat "$scratch/training.svg")" translation
 done_testing
