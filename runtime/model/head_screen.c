@@ -59,7 +59,7 @@ static dyno_status fill(dyno_head_screen *screen, const dyno_linear *head, dyno_
 }
 
 dyno_status dyno_head_screen_make(dyno_head_screen *screen, const dyno_linear *head,
-                                  const dyno_registry *registry, dyno_pool *pool, dyno_error *error)
+                                  const dyno_linear_source *source, dyno_error *error)
 {
   const dyno_problem problem = {.op = DYNO_OP_SCREEN, .n = head->n, .k = head->k};
   *screen = (dyno_head_screen){0};
@@ -67,9 +67,11 @@ dyno_status dyno_head_screen_make(dyno_head_screen *screen, const dyno_linear *h
     return dyno_fail(error, DYNO_ERROR_UNSUPPORTED,
                      "%s: no two-stage logits for rows of %zu%s: run with --logits=full",
                      head->name, head->k, head->group_bias != NULL ? " with a bias" : "");
-  dyno_status status = dyno_select(&screen->kernel, registry, &problem, NULL, NULL, error);
+  bool huge = source->huge_pages != DYNO_HUGE_PAGES_OFF;
+  dyno_status status = dyno_select(&screen->kernel, source->registry, &problem, NULL, NULL, error);
   if (status == DYNO_OK)
-    status = dyno_buffer_open(&screen->panels, dyno_screen_bytes(head->n, head->k), error);
+    status = dyno_buffer_open_on(&screen->panels, dyno_screen_bytes(head->n, head->k),
+                                 huge ? DYNO_PAGES_HUGE : DYNO_PAGES_SMALL, error);
   if (status == DYNO_OK) {
     screen->dither = calloc(head->k, sizeof *screen->dither);
     if (screen->dither == NULL)
@@ -77,8 +79,10 @@ dyno_status dyno_head_screen_make(dyno_head_screen *screen, const dyno_linear *h
   }
   if (status == DYNO_OK) {
     dyno_screen_dither(screen->dither, head->k);
-    status = fill(screen, head, pool, error);
+    status = fill(screen, head, source->pool, error);
   }
+  if (status == DYNO_OK && huge)
+    dyno_pages_collapse(screen->panels.data, screen->panels.size);
   if (status != DYNO_OK)
     dyno_head_screen_free(screen);
   return status;

@@ -5,7 +5,6 @@
 #include "kernels/base/buffer.h"
 #include "kernels/registry.h"
 #include "runtime/model/linear.h"
-#include "runtime/threads/pool.h"
 
 typedef struct dyno_head_screen {
   dyno_choice kernel; /* none when there is no screen */
@@ -14,11 +13,10 @@ typedef struct dyno_head_screen {
 } dyno_head_screen;
 
 /* Makes the screen of a loaded matrix of one group: about 4.3 bits for each weight, in memory of
- * its own. UNSUPPORTED when its rows are no whole blocks of A8 or have a bias; MEMORY; errors of
- * dyno_select. On failure *screen is zeroed. */
+ * its own. Of source it takes registry, pool and huge_pages. UNSUPPORTED when its rows are no whole
+ * blocks of A8 or have a bias; MEMORY; errors of dyno_select. On failure *screen is zeroed. */
 dyno_status dyno_head_screen_make(dyno_head_screen *screen, const dyno_linear *head,
-                                  const dyno_registry *registry, dyno_pool *pool,
-                                  dyno_error *error);
+                                  const dyno_linear_source *source, dyno_error *error);
 
 /* Frees and zeroes; a zeroed one is fine. */
 void dyno_head_screen_free(dyno_head_screen *screen);

@@ -187,8 +187,7 @@ static dyno_status load_all(loader *load)
   if (status == DYNO_OK)
     status = load_matrix(load, &model->head, DYNO_TENSOR_HEAD, DYNO_TENSOR_ROLE_COUNT, 0);
   if (status == DYNO_OK && load->options->two_stage)
-    status = dyno_head_screen_make(&model->screen, &model->head, load->source.registry,
-                                   load->source.pool, load->error);
+    status = dyno_head_screen_make(&model->screen, &model->head, &load->source, load->error);
   return status;
 }
 

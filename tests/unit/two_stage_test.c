@@ -123,8 +123,9 @@ static void open_head(fixture *f, dyno_dtype weight, dyno_dtype activation)
 {
   dyno_error error;
   make_head(f, weight, activation);
-  cr_assert(dyno_head_screen_make(&f->screen, &f->head, f->registry, f->pool, &error) == DYNO_OK,
-            "%s", error.message);
+  const dyno_linear_source source = {.registry = f->registry, .pool = f->pool};
+  cr_assert(dyno_head_screen_make(&f->screen, &f->head, &source, &error) == DYNO_OK, "%s",
+            error.message);
   cr_assert(dyno_two_stage_open(&f->two_stage, &f->head, &f->screen, THREADS, &error) == DYNO_OK,
             "%s", error.message);
 }
