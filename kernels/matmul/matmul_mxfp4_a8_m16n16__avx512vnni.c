@@ -55,7 +55,8 @@ DYNO_ALWAYS_INLINE void add_block(__m512 *sums, const uint8_t *quants, const uin
 
 DYNO_A8_TILES512
 
-static const dyno_a8_variant variant = {shape, OFFSET, steps, 16};
+static const dyno_a8_variant variant = {
+    {DYNO_PANEL16_MXFP4_BYTES, DYNO_PANEL16_MXFP4_GROUP}, OFFSET, steps, 16};
 
 void dyno_matmul_mxfp4_a8_m16n16__avx512vnni(const dyno_matmul_args *args, size_t row0, size_t row1)
 {
