@@ -5,10 +5,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25 /* Linux 6.1 */
-#endif
-
 /* Best effort: a kernel without huge pages refuses, and small ones do. */
 static void advise(void *data, size_t size, dyno_pages pages)
 {
@@ -46,15 +42,6 @@ dyno_status dyno_buffer_open_on(dyno_buffer *buffer, size_t size, dyno_pages pag
 dyno_status dyno_buffer_open(dyno_buffer *buffer, size_t size, dyno_error *error)
 {
   return dyno_buffer_open_on(buffer, size, DYNO_PAGES_HUGE, error);
-}
-
-void dyno_pages_collapse(const void *data, size_t size)
-{
-  uintptr_t begin = ((uintptr_t)data + DYNO_HUGE_PAGE - 1) & ~(uintptr_t)(DYNO_HUGE_PAGE - 1);
-  uintptr_t end = ((uintptr_t)data + size) & ~(uintptr_t)(DYNO_HUGE_PAGE - 1);
-  /* One at a time: the first that cannot be had would end a longer request. */
-  for (; begin < end; begin += DYNO_HUGE_PAGE)
-    madvise((void *)begin, DYNO_HUGE_PAGE, MADV_COLLAPSE);
 }
 
 void dyno_buffer_close(dyno_buffer *buffer)

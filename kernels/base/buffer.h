@@ -31,11 +31,6 @@ dyno_status dyno_buffer_open(dyno_buffer *buffer, size_t size, dyno_error *error
 dyno_status dyno_buffer_open_on(dyno_buffer *buffer, size_t size, dyno_pages pages,
                                 dyno_error *error);
 
-/* Has the kernel move the whole huge pages within [data, data + size) that are touched and not on
- * huge pages yet; it makes room for them, which a page fault does not wait for. Takes as long as
- * copying them; cheap for those that are there already. Best effort, from Linux 6.1 on. */
-void dyno_pages_collapse(const void *data, size_t size);
-
 /* Unmaps and zeroes *buffer; a zeroed buffer is fine. */
 void dyno_buffer_close(dyno_buffer *buffer);
 

@@ -81,8 +81,6 @@ dyno_status dyno_head_screen_make(dyno_head_screen *screen, const dyno_linear *h
     dyno_screen_dither(screen->dither, head->k);
     status = fill(screen, head, source->pool, error);
   }
-  if (status == DYNO_OK && huge)
-    dyno_pages_collapse(screen->panels.data, screen->panels.size);
   if (status != DYNO_OK)
     dyno_head_screen_free(screen);
   return status;

@@ -243,11 +243,7 @@ static dyno_status load_weight(dyno_linear *linear, const dyno_linear_source *so
   }
   place(linear, source, base, job.group_bytes);
   dyno_status status = point_at_groups(linear, base, job.group_bytes, error);
-  if (status == DYNO_OK)
-    status = run_pack_job(&job, source->pool, error);
-  if (status == DYNO_OK && source->huge_pages != DYNO_HUGE_PAGES_OFF)
-    dyno_pages_collapse(linear->packed.data, linear->packed.size);
-  return status;
+  return status == DYNO_OK ? run_pack_job(&job, source->pool, error) : status;
 }
 
 /* The same for a matrix that is used as F32 and kept as something else; it is small. */

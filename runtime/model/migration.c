@@ -10,6 +10,10 @@
 
 #include "runtime/memory/residence.h"
 
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 /* Linux 6.1 */
+#endif
+
 /* A tenth of a processor when all are busy, and all of one that is idle. */
 enum { NICENESS = 10 };
 
@@ -137,7 +141,7 @@ static bool move(dyno_migration *migration, dyno_linear *linear)
   populate(migration, mapped, size, page);
   if (mostly_huge(mapped, size))
     return true;
-  dyno_pages_collapse(mapped, size);
+  advise(mapped, size, DYNO_HUGE_PAGE, MADV_COLLAPSE);
   if (mostly_huge(mapped, size))
     return true;
   dyno_buffer copy;
