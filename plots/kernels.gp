@@ -51,7 +51,7 @@ pixels = 150 - 22 * lowest
 set title "share of the limiting ceiling that each kernel variant reaches\n".host noenhanced
 set xlabel '% of what the read or the MAC ceiling allows, measured in the same minute'
 stats $cold using 2 nooutput
-set xrange [0 : 1.2 * (STATS_max > 100 ? STATS_max : 100)]
+set xrange [0 : 1.28 * (STATS_max > 100 ? STATS_max : 100)]
 set yrange [lowest - 1 : 0]
 set grid xtics linecolor rgb '#dddddd'
 set border 1
