@@ -1,5 +1,6 @@
 #include "kernels/cost.h"
 
+#include "kernels/base/kv_block.h"
 #include "kernels/sampling/screen.h"
 
 static const double float_bytes = sizeof(float);
@@ -7,6 +8,12 @@ static const double float_bytes = sizeof(float);
 static double rows_bytes(dyno_dtype dtype, size_t rows, size_t k)
 {
   return (double)rows * (double)dyno_row_bytes(dtype, k);
+}
+
+/* Of keys or values. */
+static double vectors_bytes(dyno_dtype dtype, size_t count, size_t k)
+{
+  return (double)count * (double)dyno_kv_vector_bytes(dyno_row_bytes(dtype, 1), k);
 }
 
 static dyno_cost matmul(const dyno_kernel *kernel, const dyno_problem *problem)
@@ -48,7 +55,7 @@ static dyno_cost attention(const dyno_kernel *kernel, const dyno_problem *proble
       .macs = 2 * width * positions_seen(problem),
       .bytes_activation =
           (double)problem->m * width * float_bytes +
-          2 * rows_bytes(problem->activation, touched * problem->kv_heads, problem->k),
+          2 * vectors_bytes(problem->activation, touched * problem->kv_heads, problem->k),
       .bytes_output = (double)problem->m * width * float_bytes,
   };
 }
@@ -62,6 +69,14 @@ static dyno_cost quantize_weight(const dyno_kernel *kernel, const dyno_problem *
       .bytes_activation = elements * float_bytes,
       .bytes_output = rows_bytes(problem->weight, problem->n, problem->k),
   };
+}
+
+/* A block has few candidates, but which ones and how many is not the problem's affair. */
+static dyno_cost fit_weight(const dyno_kernel *kernel, const dyno_problem *problem)
+{
+  dyno_cost cost = quantize_weight(kernel, problem);
+  cost.bytes_weight = (double)problem->k * float_bytes;
+  return cost;
 }
 
 static dyno_cost quantize_activation(const dyno_kernel *kernel, const dyno_problem *problem)
@@ -83,7 +98,7 @@ static dyno_cost store_kv(const dyno_kernel *kernel, const dyno_problem *problem
   return (dyno_cost){
       .macs = elements,
       .bytes_activation = elements * float_bytes,
-      .bytes_output = rows_bytes(problem->activation, vectors, problem->k),
+      .bytes_output = vectors_bytes(problem->activation, vectors, problem->k),
   };
 }
 
@@ -149,6 +164,7 @@ static dyno_cost (*const costs[DYNO_OP_COUNT])(const dyno_kernel *, const dyno_p
     [DYNO_OP_MATMUL] = matmul,
     [DYNO_OP_ATTENTION] = attention,
     [DYNO_OP_QUANTIZE_WEIGHT] = quantize_weight,
+    [DYNO_OP_FIT_WEIGHT] = fit_weight,
     [DYNO_OP_QUANTIZE_ACTIVATION] = quantize_activation,
     [DYNO_OP_STORE_KV] = store_kv,
     [DYNO_OP_RMSNORM] = rmsnorm,

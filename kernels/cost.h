@@ -12,6 +12,7 @@
  *   matmul               m n k               packed    x                 m n floats
  *   attention            2 k heads seen      -         q, and K, V seen  m heads k floats
  *   quantize_weight      n k                 -         n k floats        rows
+ *   fit_weight           n k                 k floats  n k floats        rows
  *   quantize_activation  m k                 -         m k floats        rows
  *   store_kv             2 m kv_heads k      -         as many floats    K, V
  *   rmsnorm              2 m k               k floats  m k floats        m k floats

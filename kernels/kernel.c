@@ -15,6 +15,7 @@ size_t dyno_problem_rows(const dyno_problem *problem)
   case DYNO_OP_ATTENTION:
     return problem->kv_heads * problem->m;
   case DYNO_OP_QUANTIZE_WEIGHT:
+  case DYNO_OP_FIT_WEIGHT:
   case DYNO_OP_SCREEN:
     return problem->n;
   default:

@@ -51,6 +51,9 @@ typedef struct dyno_matmul_args {
  * block_tokens is a multiple of 16. Slots of positions that no query sees may hold anything, and
  * blocks of such positions may be NULL.
  *
+ * In INT8 (i8) a key or value is its quants times its scale, and K[p] is the key that was rotated:
+ * the query is rotated as well (base/hadamard.h), which leaves s[p] what it was.
+ *
  * Rows are numbered kv_head * m + t; a contiguous range of them shares the keys and values it
  * reads. Every query goes over the positions in chunks that begin at multiples of a constant, each
  * with a softmax of its own, which are merged in the order of positions; so where there are more
@@ -74,6 +77,17 @@ typedef struct dyno_quantize_weight_args {
   size_t n, k;        /* k whole blocks */
 } dyno_quantize_weight_args;
 
+/* The same with the scale, and the zero point, that suit a block best: of those that are tried
+ * (quantize/fit_weight.h), the ones for which the sum over the block of importance[j] times the
+ * square of what is lost at element j is least, as far as can be told before the scale is rounded
+ * to its own format. Where no importance is known, all are 1. */
+typedef struct dyno_fit_weight_args {
+  void *output;            /* [n] rows of dyno_row_bytes(dtype, k) bytes */
+  const float *input;      /* [n][k] */
+  const float *importance; /* [k], finite, not negative */
+  size_t n, k;             /* k whole blocks */
+} dyno_fit_weight_args;
+
 /* Activations to A8 (a8.h): scale = max |x| / 127 over each block of 32, quant = x / scale
  * rounded to nearest even and kept within -127 and 127. Both divisions are rounded to float
  * first, so that there is one right answer. Where the scale is 0, as for an all-zero block, so
@@ -86,7 +100,9 @@ typedef struct dyno_quantize_activation_args {
   size_t column0, column1;
 } dyno_quantize_activation_args;
 
-/* Rounds the keys and values of m tokens into their slots of a KV cache (dyno_attention_args).
+/* Rounds the keys and values of m tokens into their slots of a KV cache (dyno_attention_args). To
+ * INT8, keys are rotated (base/hadamard.h), and each vector then gets scale = max |x| / 127 and
+ * quants as activations get (dyno_quantize_activation_args), a vector being one block.
  * m <= block_count * block_tokens, so that each has a slot of its own. Slots that share a dword may
  * be written at the same time, by calls for different rows. */
 typedef struct dyno_store_kv_args {
@@ -200,6 +216,7 @@ typedef struct dyno_kernel {
     void (*matmul)(const dyno_matmul_args *args, size_t row0, size_t row1);
     void (*attention)(const dyno_attention_args *args, size_t row0, size_t row1);
     void (*quantize_weight)(const dyno_quantize_weight_args *args, size_t row0, size_t row1);
+    void (*fit_weight)(const dyno_fit_weight_args *args, size_t row0, size_t row1);
     void (*quantize_activation)(const dyno_quantize_activation_args *args, size_t row0,
                                 size_t row1);
     void (*store_kv)(const dyno_store_kv_args *args, size_t row0, size_t row1);
@@ -217,7 +234,7 @@ typedef struct dyno_kernel {
 const dyno_layout *dyno_kernel_layout(const dyno_kernel *kernel);
 
 /* How many rows the problem has, to be partitioned: n * groups for matmul, kv_heads * m for
- * attention, n for quantize_weight and screen, else m. */
+ * attention, n for quantize_weight, fit_weight and screen, else m. */
 size_t dyno_problem_rows(const dyno_problem *problem);
 
 /* A plug-in is a shared object that exports `const dyno_plugin_table dyno_plugin`. It is accepted

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kernels/base/hadamard.h"
+
 /* The words of a problem's text, in the order they are written. */
 typedef enum word {
   WORD_WEIGHT,
@@ -53,6 +55,8 @@ static const op_info ops[DYNO_OP_COUNT] = {
                                BIT(WORD_HEADS) | BIT(WORD_KV_HEADS) | BIT(WORD_WINDOW)},
     [DYNO_OP_QUANTIZE_WEIGHT] = {"quantize_weight", DYNO_FAMILY_QUANTIZE,
                                  BIT(WORD_WEIGHT) | BIT(WORD_N) | BIT(WORD_K)},
+    [DYNO_OP_FIT_WEIGHT] = {"fit_weight", DYNO_FAMILY_QUANTIZE,
+                            BIT(WORD_WEIGHT) | BIT(WORD_N) | BIT(WORD_K)},
     [DYNO_OP_QUANTIZE_ACTIVATION] = {"quantize_activation", DYNO_FAMILY_QUANTIZE,
                                      BIT(WORD_ACTIVATION) | BIT(WORD_M) | BIT(WORD_K)},
     [DYNO_OP_STORE_KV] = {"store_kv", DYNO_FAMILY_QUANTIZE,
@@ -254,6 +258,11 @@ static dyno_status check_kv(const dyno_problem *problem, dyno_error *error)
     return dyno_fail(error, DYNO_ERROR_USAGE,
                      "k=%zu: with keys and values in %s the head size must be a multiple of %zu",
                      problem->k, info->name, 4 / info->block_bytes);
+  if (problem->activation == DYNO_I8 && !dyno_hadamard_supports(problem->k))
+    return dyno_fail(error, DYNO_ERROR_USAGE,
+                     "k=%zu: with keys in i8, which are rotated, the head size must be a power of "
+                     "two, %d at most",
+                     problem->k, DYNO_HADAMARD_MOST);
   return DYNO_OK;
 }
 
@@ -310,6 +319,7 @@ static dyno_status (*const checks[DYNO_OP_COUNT])(const dyno_problem *, dyno_err
     [DYNO_OP_MATMUL] = check_matmul,
     [DYNO_OP_ATTENTION] = check_attention,
     [DYNO_OP_QUANTIZE_WEIGHT] = check_quantize_weight,
+    [DYNO_OP_FIT_WEIGHT] = check_quantize_weight,
     [DYNO_OP_QUANTIZE_ACTIVATION] = check_quantize_activation,
     [DYNO_OP_STORE_KV] = check_kv,
     [DYNO_OP_ROPE] = check_rope,

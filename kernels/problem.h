@@ -28,6 +28,7 @@ typedef enum dyno_op {
   DYNO_OP_MATMUL,
   DYNO_OP_ATTENTION,
   DYNO_OP_QUANTIZE_WEIGHT,
+  DYNO_OP_FIT_WEIGHT,
   DYNO_OP_QUANTIZE_ACTIVATION,
   DYNO_OP_STORE_KV,
   DYNO_OP_RMSNORM,
@@ -45,7 +46,9 @@ typedef enum dyno_op {
  *   matmul               of W        of x        tokens      rows of W  columns of W  groups
  *   attention            -           of KV       queries     KV tokens  head size     heads,
  *                                                                                     kv_heads,
- * window quantize_weight      produced    -           -           rows       columns
+ *                                                                                     window
+ *   quantize_weight      produced    -           -           rows       columns
+ *   fit_weight           produced    -           -           rows       columns
  *   quantize_activation  -           produced    tokens      -          columns
  *   store_kv             -           of KV       tokens      -          head size     kv_heads
  *   rmsnorm              -           -           tokens      -          columns

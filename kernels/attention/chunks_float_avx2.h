@@ -1,5 +1,5 @@
 /* Attention in chunks with AVX2, over keys and values of any format of which `packed` elements fill
- * a dword: a constant of the caller, 1 for F32 and 2 for BF16. */
+ * a dword: a constant of the caller, 1 for F32, 2 for BF16 and 4 for INT8. */
 #ifndef DYNO_KERNELS_ATTENTION_CHUNKS_FLOAT_AVX2_H
 #define DYNO_KERNELS_ATTENTION_CHUNKS_FLOAT_AVX2_H
 
@@ -24,6 +24,10 @@ DYNO_ALWAYS_INLINE void dyno_prefetch(const uint8_t *line)
 /* Element e of every dword as a float. */
 DYNO_ALWAYS_INLINE __m256 dyno_element256(__m256i dwords, size_t e, size_t packed)
 {
+  if (packed == 4) {
+    __m256i highest = _mm256_slli_epi32(dwords, (int)(24 - 8 * e));
+    return _mm256_cvtepi32_ps(_mm256_srai_epi32(highest, 24));
+  }
   if (packed == 2)
     dwords = e == 0 ? _mm256_slli_epi32(dwords, 16)
                     : _mm256_and_si256(dwords, _mm256_set1_epi32((int)0xffff0000u));
@@ -36,6 +40,19 @@ static void dyno_take_query256(void *taken, const float *query, size_t heads, si
   for (size_t i = 0; i < heads * head_size; i += DYNO_LANES256) {
     __m256 scaled = _mm256_mul_ps(_mm256_loadu_ps(query + i), _mm256_set1_ps(scale));
     _mm256_store_ps((float *)taken + i, scaled);
+  }
+}
+
+/* Times the scales of a panel of keys in INT8. */
+DYNO_ALWAYS_INLINE void dyno_scale_scores256(__m256 sums[DYNO_HEADS256][DYNO_PANEL_VECTORS256],
+                                             const uint8_t *scales, size_t heads)
+{
+  DYNO_UNROLL
+  for (size_t v = 0; v < DYNO_PANEL_VECTORS256; v++) {
+    __m256 scale = _mm256_load_ps((const float *)(const void *)scales + v * DYNO_LANES256);
+    DYNO_UNROLL
+    for (size_t h = 0; h < heads; h++)
+      sums[h][v] = _mm256_mul_ps(sums[h][v], scale);
   }
 }
 
@@ -71,6 +88,8 @@ DYNO_ALWAYS_INLINE void dyno_score_panel256(float *scores, const float *query, c
       }
     }
   }
+  if (packed == 4)
+    dyno_scale_scores256(sums, keys + DYNO_KV_PANEL * head_size, heads);
   DYNO_UNROLL
   for (size_t h = 0; h < heads; h++) {
     DYNO_UNROLL

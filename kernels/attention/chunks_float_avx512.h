@@ -1,5 +1,6 @@
 /* Attention in chunks with AVX-512 and float arithmetic, over keys and values of any format of
- * which `packed` elements fill a dword: a constant of the caller, 1 for F32 and 2 for BF16. */
+ * which `packed` elements fill a dword: a constant of the caller, 1 for F32, 2 for BF16 and 4 for
+ * INT8. */
 #ifndef DYNO_KERNELS_ATTENTION_CHUNKS_FLOAT_AVX512_H
 #define DYNO_KERNELS_ATTENTION_CHUNKS_FLOAT_AVX512_H
 
@@ -8,6 +9,10 @@
 /* Element e of every dword as a float. */
 DYNO_ALWAYS_INLINE __m512 dyno_element512(__m512i dwords, size_t e, size_t packed)
 {
+  if (packed == 4) {
+    __m512i highest = _mm512_slli_epi32(dwords, (unsigned)(24 - 8 * e));
+    return _mm512_cvtepi32_ps(_mm512_srai_epi32(highest, 24));
+  }
   if (packed == 2)
     dwords = e == 0 ? _mm512_slli_epi32(dwords, 16)
                     : _mm512_and_si512(dwords, _mm512_set1_epi32((int)0xffff0000u));
@@ -20,6 +25,20 @@ static void dyno_take_query512(void *taken, const float *query, size_t heads, si
   for (size_t i = 0; i < heads * head_size; i += DYNO_LANES512) {
     __m512 scaled = _mm512_mul_ps(_mm512_loadu_ps(query + i), _mm512_set1_ps(scale));
     _mm512_store_ps((float *)taken + i, scaled);
+  }
+}
+
+/* Times the scales of a part's keys in INT8. */
+DYNO_ALWAYS_INLINE void dyno_scale_scores512(__m512 sums[DYNO_HEADS512][DYNO_PART_PANELS512],
+                                             const uint8_t *const *keys, size_t head_size,
+                                             size_t heads)
+{
+  DYNO_UNROLL
+  for (size_t v = 0; v < DYNO_PART_PANELS512; v++) {
+    __m512 scale = _mm512_load_ps(keys[v] + DYNO_KV_PANEL * head_size);
+    DYNO_UNROLL
+    for (size_t h = 0; h < heads; h++)
+      sums[h][v] = _mm512_mul_ps(sums[h][v], scale);
   }
 }
 
@@ -56,6 +75,8 @@ DYNO_ALWAYS_INLINE void dyno_score_part512(float *scores, const float *query,
       }
     }
   }
+  if (packed == 4)
+    dyno_scale_scores512(sums, keys, head_size, heads);
   DYNO_UNROLL
   for (size_t h = 0; h < heads; h++) {
     DYNO_UNROLL

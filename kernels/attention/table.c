@@ -23,6 +23,15 @@ static const dyno_kernel kernels[] = {
         .scratch_bytes = dyno_attention__ref_scratch_bytes,
         .run.attention = dyno_attention_bf16__ref,
     },
+    {
+        .name = "attention_i8__ref",
+        .op = DYNO_OP_ATTENTION,
+        .activation = DYNO_I8,
+        .isa = DYNO_ISA_REF,
+        .tolerance = DYNO_TOLERANCE_EXACT,
+        .scratch_bytes = dyno_attention__ref_scratch_bytes,
+        .run.attention = dyno_attention_i8__ref,
+    },
 #if DYNO_X86_64
     {
         .name = "attention_f32__avx2",
@@ -47,6 +56,17 @@ static const dyno_kernel kernels[] = {
         .run.attention = dyno_attention_bf16__avx2,
     },
     {
+        .name = "attention_i8__avx2",
+        .op = DYNO_OP_ATTENTION,
+        .activation = DYNO_I8,
+        .isa = DYNO_ISA_AVX2,
+        .rank = 10,
+        .tolerance = DYNO_TOLERANCE_APPROX,
+        .supports = dyno_attention_chunks_supports,
+        .scratch_bytes = dyno_attention_chunks_scratch_bytes,
+        .run.attention = dyno_attention_i8__avx2,
+    },
+    {
         .name = "attention_f32__avx512",
         .op = DYNO_OP_ATTENTION,
         .activation = DYNO_F32,
@@ -67,6 +87,17 @@ static const dyno_kernel kernels[] = {
         .supports = dyno_attention_chunks_supports,
         .scratch_bytes = dyno_attention_chunks_scratch_bytes,
         .run.attention = dyno_attention_bf16__avx512,
+    },
+    {
+        .name = "attention_i8__avx512",
+        .op = DYNO_OP_ATTENTION,
+        .activation = DYNO_I8,
+        .isa = DYNO_ISA_AVX512,
+        .rank = 10,
+        .tolerance = DYNO_TOLERANCE_APPROX,
+        .supports = dyno_attention_chunks_supports,
+        .scratch_bytes = dyno_attention_chunks_scratch_bytes,
+        .run.attention = dyno_attention_i8__avx512,
     },
     {
         .name = "attention_bf16__avx512bf16",

@@ -2,14 +2,17 @@
  *
  * A block holds the keys and values of block_tokens consecutive positions, a multiple of 16. The
  * KV heads follow each other, each with its keys and then its values, made of dwords that hold
- * `packed` elements: 2 of BF16 or F16, 1 of F32.
+ * `packed` elements: 4 of INT8, 2 of BF16 or F16, 1 of F32. In panels of 16 positions:
  *
- *   keys    [block_tokens / 16][head_size / packed][16][packed]
- *   values  [block_tokens / packed][head_size][packed]
+ *   keys    [head_size / packed][16][packed]
+ *   values  [16 / packed][head_size][packed]
  *
- * A panel is 16 positions, and begins at a multiple of 64 bytes if the block does. A vector of keys
- * is the same elements of 16 positions, and meets one broadcast dword of a query; a vector of
- * values is 16 elements of `packed` positions, and meets one dword of their weights. */
+ * A panel begins at a multiple of 64 bytes if the block does. A vector of keys is the same elements
+ * of 16 positions, and meets one broadcast dword of a query; a vector of values is 16 elements of
+ * `packed` positions, and meets one dword of their weights.
+ *
+ * INT8 has a float scale for each vector: the 16 of a panel follow its elements. Its keys are
+ * rotated (hadamard.h). */
 #ifndef DYNO_KERNELS_BASE_KV_BLOCK_H
 #define DYNO_KERNELS_BASE_KV_BLOCK_H
 
@@ -26,10 +29,16 @@ typedef struct dyno_kv_shape {
   size_t element_bytes, block_tokens, kv_heads, head_size;
 } dyno_kv_shape;
 
+/* Bytes of a key, or of a value, with its scale where it has one. */
+static inline size_t dyno_kv_vector_bytes(size_t element_bytes, size_t head_size)
+{
+  return head_size * element_bytes + (element_bytes == 1 ? sizeof(float) : 0);
+}
+
 /* Bytes of the keys, and of the values, of a KV head. */
 static inline size_t dyno_kv_plane_bytes(const dyno_kv_shape *shape)
 {
-  return shape->block_tokens * shape->head_size * shape->element_bytes;
+  return shape->block_tokens * dyno_kv_vector_bytes(shape->element_bytes, shape->head_size);
 }
 
 static inline size_t dyno_kv_block_bytes(const dyno_kv_shape *shape)
@@ -40,7 +49,7 @@ static inline size_t dyno_kv_block_bytes(const dyno_kv_shape *shape)
 /* The byte at which the panel of keys begins that holds a slot; its values' lie a plane on. */
 static inline size_t dyno_kv_panel_at(const dyno_kv_shape *shape, size_t kv_head, size_t slot)
 {
-  size_t panel_bytes = DYNO_KV_PANEL * shape->head_size * shape->element_bytes;
+  size_t panel_bytes = DYNO_KV_PANEL * dyno_kv_vector_bytes(shape->element_bytes, shape->head_size);
   return 2 * kv_head * dyno_kv_plane_bytes(shape) + slot / DYNO_KV_PANEL * panel_bytes;
 }
 
@@ -62,6 +71,13 @@ static inline size_t dyno_kv_value_at(const dyno_kv_shape *shape, size_t kv_head
   size_t dword = slot % DYNO_KV_PANEL / packed * shape->head_size + i;
   return dyno_kv_panel_at(shape, kv_head, slot) + dyno_kv_plane_bytes(shape) +
          dword * DYNO_KV_DWORD + slot % packed * shape->element_bytes;
+}
+
+/* The byte at which the scale of a slot's key lies, of INT8; its value's lies a plane on. */
+static inline size_t dyno_kv_scale_at(const dyno_kv_shape *shape, size_t kv_head, size_t slot)
+{
+  return dyno_kv_panel_at(shape, kv_head, slot) + DYNO_KV_PANEL * shape->head_size +
+         slot % DYNO_KV_PANEL * sizeof(float);
 }
 
 #endif

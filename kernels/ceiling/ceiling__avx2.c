@@ -1,5 +1,6 @@
 #include <immintrin.h>
 
+#include "kernels/base/compiler.h"
 #include "kernels/ceiling/ceiling.h"
 #include "kernels/ceiling/loops.h"
 
@@ -26,8 +27,8 @@ uint64_t dyno_ceiling_read__avx2(const void *buffer, size_t iterations)
   return fold(_mm256_add_epi64(_mm256_add_epi64(sum0, sum1), _mm256_add_epi64(sum2, sum3)));
 }
 
-/* AVX2 has no int8 product with a 32-bit sum. The cheapest exact way sums four products of pairs
- * in 16 bits (operands up to 63, as 4-bit weights have) and widens the sum then. */
+/* AVX2 has no int8 product with a 32-bit sum. The cheapest exact way sums all eight products of
+ * pairs of a block in 16 bits, which hold the sum that 4-bit weights have, and widens it then. */
 uint64_t dyno_ceiling_mac_i8__avx2(const void *buffer, size_t iterations)
 {
   const __m256i ones = _mm256_set1_epi16(1);
@@ -42,9 +43,9 @@ uint64_t dyno_ceiling_mac_i8__avx2(const void *buffer, size_t iterations)
 #define STEP(i)                                                                                    \
   {                                                                                                \
     __m256i pairs = PRODUCT();                                                                     \
-    pairs = _mm256_add_epi16(pairs, PRODUCT());                                                    \
-    pairs = _mm256_add_epi16(pairs, PRODUCT());                                                    \
-    pairs = _mm256_add_epi16(pairs, PRODUCT());                                                    \
+    DYNO_UNROLL                                                                                    \
+    for (int j = 1; j < 8; j++)                                                                    \
+      pairs = _mm256_add_epi16(pairs, PRODUCT());                                                  \
     sum##i = _mm256_add_epi32(sum##i, _mm256_madd_epi16(pairs, ones));                             \
   }
   for (size_t n = 0; n < iterations; n++) {

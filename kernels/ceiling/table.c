@@ -12,7 +12,7 @@ const dyno_ceiling dyno_ceilings[] = {
 #ifdef DYNO_X86_64
     {"read__avx2", DYNO_CEILING_READ, DYNO_ISA_AVX2, DYNO_CEILING_READ_UNITS,
      dyno_ceiling_read__avx2},
-    {"mac_i8__avx2", DYNO_CEILING_MAC_I8, DYNO_ISA_AVX2, MAC_STEPS * 32, dyno_ceiling_mac_i8__avx2},
+    {"mac_i8__avx2", DYNO_CEILING_MAC_I8, DYNO_ISA_AVX2, 3 * 8 * 32, dyno_ceiling_mac_i8__avx2},
     {"mac_f32__avx2", DYNO_CEILING_MAC_F32, DYNO_ISA_AVX2, MAC_STEPS * 8,
      dyno_ceiling_mac_f32__avx2},
     {"read__avx512", DYNO_CEILING_READ, DYNO_ISA_AVX512, DYNO_CEILING_READ_UNITS,

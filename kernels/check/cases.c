@@ -91,6 +91,8 @@ static void list_matmul(case_list *list)
   /* Rows so long that a tile cannot have them whole. */
   for (size_t m = 1; m <= 17; m += 4)
     add(list, (dyno_problem){.m = m, .n = few, .k = 9472, .groups = 1});
+  if (!list->quick)
+    add(list, (dyno_problem){.m = 67, .n = few, .k = 1280, .groups = 1});
   /* gpt-oss-20b: attention, router, experts and head; of the large ones, some rows. */
   static const dyno_problem real[] = {
       {.m = 1, .n = 4096, .k = 2880, .groups = 1},   {.m = 4, .n = 2880, .k = 2880, .groups = 4},
@@ -244,6 +246,7 @@ static void (*const listers[DYNO_OP_COUNT])(case_list *) = {
     [DYNO_OP_MATMUL] = list_matmul,
     [DYNO_OP_ATTENTION] = list_attention,
     [DYNO_OP_QUANTIZE_WEIGHT] = list_quantize_weight,
+    [DYNO_OP_FIT_WEIGHT] = list_quantize_weight,
     [DYNO_OP_QUANTIZE_ACTIVATION] = list_quantize_activation,
     [DYNO_OP_STORE_KV] = list_store_kv,
     [DYNO_OP_RMSNORM] = list_rows,

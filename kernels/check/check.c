@@ -15,6 +15,7 @@ static const dyno_operation *const operations[DYNO_OP_COUNT] = {
     [DYNO_OP_MATMUL] = &dyno_operation_matmul,
     [DYNO_OP_ATTENTION] = &dyno_operation_attention,
     [DYNO_OP_QUANTIZE_WEIGHT] = &dyno_operation_quantize_weight,
+    [DYNO_OP_FIT_WEIGHT] = &dyno_operation_fit_weight,
     [DYNO_OP_QUANTIZE_ACTIVATION] = &dyno_operation_quantize_activation,
     [DYNO_OP_STORE_KV] = &dyno_operation_store_kv,
     [DYNO_OP_RMSNORM] = &dyno_operation_rmsnorm,
@@ -231,7 +232,8 @@ static bool is_empty(const dyno_problem *problem)
 {
   bool headless =
       (problem->op == DYNO_OP_ATTENTION || problem->op == DYNO_OP_ROPE) && problem->heads == 0;
-  bool tokenless = problem->op != DYNO_OP_QUANTIZE_WEIGHT && problem->m == 0;
+  bool tokenless = problem->op != DYNO_OP_QUANTIZE_WEIGHT && problem->op != DYNO_OP_FIT_WEIGHT &&
+                   problem->m == 0;
   return headless || tokenless || dyno_problem_rows(problem) == 0 || problem->k == 0 ||
          (problem->op == DYNO_OP_STORE_KV && problem->kv_heads == 0);
 }

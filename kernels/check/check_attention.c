@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/base/hadamard.h"
 #include "kernels/base/kv_block.h"
 
 typedef struct attention_operands {
@@ -18,7 +19,7 @@ typedef struct attention_operands {
 static bool known(const dyno_problem *problem)
 {
   return problem->activation == DYNO_F32 || problem->activation == DYNO_BF16 ||
-         problem->activation == DYNO_F16;
+         problem->activation == DYNO_F16 || problem->activation == DYNO_I8;
 }
 
 /* Positions that some query sees are [first_seen, n). */
@@ -62,13 +63,28 @@ static unsigned char *element_at(const attention_operands *operands, const dyno_
                         : dyno_kv_key_at(&shape, kv_head, slot, i));
 }
 
-/* The same as a number. */
+/* The scale of that key or value, in INT8. */
+static unsigned char *scale_at(const attention_operands *operands, const dyno_problem *problem,
+                               bool value, size_t kv_head, size_t position)
+{
+  const dyno_attention_args *args = &operands->args[DYNO_VIEW_FLUSH];
+  const dyno_kv_shape shape = kv_shape(operands, problem);
+  unsigned char *block = operands->blocks[position / args->block_tokens % args->block_count];
+  return block + dyno_kv_scale_at(&shape, kv_head, position % args->block_tokens) +
+         (value ? dyno_kv_plane_bytes(&shape) : 0);
+}
+
+/* An element as a number; of INT8 as the float that its product with the scale is. */
 static float number_at(const attention_operands *operands, const dyno_problem *problem, bool value,
                        size_t kv_head, size_t position, size_t i)
 {
-  float number;
-  dyno_row_to_float(&number, element_at(operands, problem, value, kv_head, position, i),
-                    problem->activation, 1);
+  const unsigned char *element = element_at(operands, problem, value, kv_head, position, i);
+  float number, scale;
+  if (problem->activation == DYNO_I8) {
+    memcpy(&scale, scale_at(operands, problem, value, kv_head, position), sizeof scale);
+    return scale * (float)(int8_t)*element;
+  }
+  dyno_row_to_float(&number, element, problem->activation, 1);
   return number;
 }
 
@@ -85,6 +101,10 @@ static void fill_cache(dyno_instance *instance, attention_operands *operands)
                        value ? DYNO_PART_ACTIVATION : DYNO_PART_WEIGHT, &instance->rng);
         for (size_t i = 0; i < problem->k; i++)
           memcpy(element_at(operands, problem, value, head, p, i), vector + i * bytes, bytes);
+        if (problem->activation != DYNO_I8)
+          continue;
+        float scale = dyno_random_scale(instance->input, &instance->rng);
+        memcpy(scale_at(operands, problem, value, head, p), &scale, sizeof scale);
       }
 }
 
@@ -130,10 +150,13 @@ static void spoil_unseen(dyno_instance *instance, attention_operands *operands)
   size_t slots = args->block_count * args->block_tokens, seen = problem->n - first_seen(problem);
   for (size_t p = problem->n; p < problem->n + slots - seen; p++)
     for (size_t head = 0; head < problem->kv_heads; head++)
-      for (unsigned value = 0; value < 2; value++)
+      for (unsigned value = 0; value < 2; value++) {
         for (size_t i = 0; i < problem->k; i++)
           memset(element_at(operands, problem, value, head, p, i), 0x7e,
                  dyno_row_bytes(problem->activation, 1));
+        if (problem->activation == DYNO_I8)
+          memset(scale_at(operands, problem, value, head, p), 0x7e, sizeof(float));
+      }
 }
 
 static size_t scratch_bytes(const dyno_kernel *kernel, const dyno_problem *problem)
@@ -178,8 +201,21 @@ static void lay_out(dyno_instance *instance, attention_operands *operands, dyno_
  * of both sums. No correct result is larger than the largest |V|, which caps the bound. */
 typedef struct head_work {
   double *score, *error, *weight; /* [n] */
-  float *query;                   /* [head_size] */
+  float *query;                   /* [head_size], rotated where keys are */
+  double query_error;             /* that rotating may have made in any of its elements */
 } head_work;
+
+/* log2 k additions and a product for each element, whose terms are all of the query's. */
+static void rotate_query(head_work *work, size_t k)
+{
+  double magnitude = 0, additions = 0;
+  for (size_t i = 0; i < k; i++)
+    magnitude += fabs((double)work->query[i]);
+  for (size_t i = 1; i < k; i *= 2)
+    additions++;
+  work->query_error = 2 * dyno_gamma(additions + 2) * magnitude / sqrt((double)k);
+  dyno_hadamard(work->query, k);
+}
 
 static void score_head(const dyno_instance *instance, const head_work *work, size_t kv_head,
                        size_t begin, size_t end)
@@ -199,7 +235,8 @@ static void score_head(const dyno_instance *instance, const head_work *work, siz
       sums.operand_magnitude += fabs(q);
     }
     work->score[p] = scale * sum;
-    work->error[p] = scale * dyno_bound_products(instance->tolerance, &sums);
+    work->error[p] = scale * (dyno_bound_products(instance->tolerance, &sums) +
+                              work->query_error * sums.weight_magnitude);
   }
 }
 
@@ -229,8 +266,8 @@ static void weigh_head(const dyno_instance *instance, const head_work *work, siz
   }
 }
 
-static void bound_head(const dyno_instance *instance, const head_work *work, double *bound,
-                       size_t t, size_t head)
+static void bound_head(const dyno_instance *instance, head_work *work, double *bound, size_t t,
+                       size_t head)
 {
   const dyno_problem *problem = &instance->problem;
   const attention_operands *operands = instance->operands;
@@ -239,6 +276,8 @@ static void bound_head(const dyno_instance *instance, const head_work *work, dou
   size_t begin = problem->window != 0 && end > problem->window ? end - problem->window : 0;
   memcpy(work->query, operands->query + (t * problem->heads + head) * problem->k,
          problem->k * sizeof(float));
+  if (problem->activation == DYNO_I8)
+    rotate_query(work, problem->k);
   score_head(instance, work, kv_head, begin, end);
   weigh_head(instance, work, head, begin, end);
 

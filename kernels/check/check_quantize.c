@@ -12,6 +12,7 @@
 
 typedef struct weight_operands {
   const float *input[DYNO_VIEW_COUNT];
+  const float *importance[DYNO_VIEW_COUNT]; /* of fit_weight */
 } weight_operands;
 
 static bool weight_known(const dyno_problem *problem)
@@ -63,6 +64,40 @@ static void weight_run(const dyno_instance *instance, dyno_view view, size_t tok
       .k = instance->problem.k,
   };
   instance->kernels[view]->run.quantize_weight(&args, row0, row1);
+}
+
+/* Squares, as means of squared activations are; now and then none that is not 0. */
+static void fit_build(dyno_instance *instance)
+{
+  weight_build(instance);
+  weight_operands *operands = instance->operands;
+  size_t k = instance->problem.k;
+  float *values = dyno_instance_alloc(instance, k * sizeof *values);
+  bool none = dyno_rng_below(&instance->rng, 16) == 0;
+  dyno_fill_floats(values, k, DYNO_INPUT_NORMAL, DYNO_PART_ACTIVATION, &instance->rng);
+  for (size_t i = 0; i < k; i++)
+    values[i] *= none ? 0 : values[i];
+  for (unsigned view = 0; view <= DYNO_VIEW_SHIFTED; view++)
+    operands->importance[view] = dyno_instance_input(instance, (dyno_view)view, "importance",
+                                                     values, k * sizeof *values, sizeof *values);
+  operands->importance[DYNO_VIEW_REFERENCE] = operands->importance[DYNO_VIEW_TWIN] =
+      operands->importance[DYNO_VIEW_FLUSH];
+}
+
+static void fit_run(const dyno_instance *instance, dyno_view view, size_t token0, size_t token1,
+                    size_t row0, size_t row1)
+{
+  (void)token0;
+  (void)token1;
+  const weight_operands *operands = instance->operands;
+  dyno_fit_weight_args args = {
+      .output = instance->outputs[0].place[view]->data,
+      .input = operands->input[view],
+      .importance = operands->importance[view],
+      .n = instance->problem.n,
+      .k = instance->problem.k,
+  };
+  instance->kernels[view]->run.fit_weight(&args, row0, row1);
 }
 
 /* A variant that is not exact may round a tie, or a scale, the other way: then an element moves by
@@ -132,6 +167,13 @@ const dyno_operation dyno_operation_quantize_weight = {
     .build = weight_build,
     .run = weight_run,
     .compare = weight_compare,
+};
+
+/* Always exact: another choice of scales would be another file. */
+const dyno_operation dyno_operation_fit_weight = {
+    .known = weight_known,
+    .build = fit_build,
+    .run = fit_run,
 };
 
 /* --- activations --- */
@@ -243,7 +285,14 @@ typedef struct store_operands {
 static bool store_known(const dyno_problem *problem)
 {
   const dyno_dtype_info *format = dyno_dtype_get(problem->activation);
-  return format != NULL && format->block_elements == 1 && format->block_to_float != NULL;
+  return format != NULL && format->block_elements == 1 &&
+         (format->block_to_float != NULL || problem->activation == DYNO_I8);
+}
+
+static void own_bytes(dyno_check_output *output, size_t at, size_t bytes, size_t t)
+{
+  for (size_t u = at; u < at + bytes; u++)
+    output->row[u] = output->token[u] = (uint32_t)t;
 }
 
 /* Marks the bytes of token t's vectors. */
@@ -254,13 +303,14 @@ static void own_slot(dyno_instance *instance, const dyno_store_kv_args *args,
   dyno_check_output *output = &instance->outputs[position / args->block_tokens % args->block_count];
   for (size_t head = 0; head < shape->kv_heads; head++)
     for (size_t i = 0; i < shape->head_size; i++) {
-      size_t key = dyno_kv_key_at(shape, head, slot, i);
-      size_t value = dyno_kv_value_at(shape, head, slot, i);
-      for (size_t u = 0; u < shape->element_bytes; u++) {
-        output->row[key + u] = output->token[key + u] = (uint32_t)t;
-        output->row[value + u] = output->token[value + u] = (uint32_t)t;
-      }
+      own_bytes(output, dyno_kv_key_at(shape, head, slot, i), shape->element_bytes, t);
+      own_bytes(output, dyno_kv_value_at(shape, head, slot, i), shape->element_bytes, t);
     }
+  for (size_t head = 0; head < shape->kv_heads && shape->element_bytes == 1; head++) {
+    size_t scale = dyno_kv_scale_at(shape, head, slot);
+    own_bytes(output, scale, sizeof(float), t);
+    own_bytes(output, scale + dyno_kv_plane_bytes(shape), sizeof(float), t);
+  }
 }
 
 static void store_build(dyno_instance *instance)

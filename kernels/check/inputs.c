@@ -204,28 +204,7 @@ static void store_floats(unsigned char *row, dyno_dtype dtype, const float *valu
   }
 }
 
-void dyno_fill_rows(void *rows, dyno_dtype dtype, size_t n, size_t k, dyno_input input,
-                    dyno_input_part part, dyno_rng *rng)
-{
-  const dyno_dtype_info *format = dyno_dtype_get(dtype);
-  size_t row_bytes = dyno_row_bytes(dtype, k);
-  unsigned char *row = rows;
-  for (size_t i = 0; i < n; i++, row += row_bytes) {
-    if (format->block_elements > 1) {
-      fill_blocks(row, format, &fields[dtype], k / format->block_elements, input, rng);
-      continue;
-    }
-    for (size_t j = 0; j < k; j += 64) {
-      float values[64];
-      size_t count = k - j < 64 ? k - j : 64;
-      dyno_fill_floats(values, count, input, part, rng);
-      store_floats(row + j * format->block_bytes, dtype, values, count);
-    }
-  }
-}
-
-/* Scales are never negative: they are maxima. */
-static float random_a8_scale(dyno_input input, dyno_rng *rng)
+float dyno_random_scale(dyno_input input, dyno_rng *rng)
 {
   switch (input) {
   case DYNO_INPUT_ALTERNATING:
@@ -251,6 +230,31 @@ static int8_t random_a8_quant(dyno_input input, size_t index, dyno_rng *rng)
   }
 }
 
+void dyno_fill_rows(void *rows, dyno_dtype dtype, size_t n, size_t k, dyno_input input,
+                    dyno_input_part part, dyno_rng *rng)
+{
+  const dyno_dtype_info *format = dyno_dtype_get(dtype);
+  size_t row_bytes = dyno_row_bytes(dtype, k);
+  unsigned char *row = rows;
+  for (size_t i = 0; i < n; i++, row += row_bytes) {
+    if (format->block_elements > 1) {
+      fill_blocks(row, format, &fields[dtype], k / format->block_elements, input, rng);
+      continue;
+    }
+    if (dtype == DYNO_I8) {
+      for (size_t j = 0; j < k; j++)
+        row[j] = (unsigned char)random_a8_quant(input, j, rng);
+      continue;
+    }
+    for (size_t j = 0; j < k; j += 64) {
+      float values[64];
+      size_t count = k - j < 64 ? k - j : 64;
+      dyno_fill_floats(values, count, input, part, rng);
+      store_floats(row + j * format->block_bytes, dtype, values, count);
+    }
+  }
+}
+
 void dyno_fill_a8(void *rows, size_t m, size_t k, dyno_input input, dyno_rng *rng)
 {
   for (size_t t = 0; t < m; t++) {
@@ -259,7 +263,7 @@ void dyno_fill_a8(void *rows, size_t m, size_t k, dyno_input input, dyno_rng *rn
     float *scales = (float *)(void *)(row + dyno_a8_scales_offset(k));
     int32_t *sums = (int32_t *)(void *)(row + dyno_a8_sums_offset(k));
     for (size_t b = 0; b < k / DYNO_A8_BLOCK; b++) {
-      scales[b] = random_a8_scale(input, rng);
+      scales[b] = dyno_random_scale(input, rng);
       sums[b] = 0;
       for (size_t i = 0; i < DYNO_A8_BLOCK; i++) {
         int8_t quant = random_a8_quant(input, i, rng);

@@ -34,6 +34,9 @@ typedef enum dyno_input_part {
 void dyno_fill_floats(float *values, size_t count, dyno_input input, dyno_input_part part,
                       dyno_rng *rng);
 
+/* The scale of quants of up to 127: never negative, because scales are maxima. */
+float dyno_random_scale(dyno_input input, dyno_rng *rng);
+
 /* Fills n rows of k elements of a weight or KV format with random bits that are valid: no scale
  * is infinite or NaN, except with SPECIAL. */
 void dyno_fill_rows(void *rows, dyno_dtype dtype, size_t n, size_t k, dyno_input input,

@@ -148,6 +148,7 @@ void dyno_instance_run(dyno_instance *instance);
 extern const dyno_operation dyno_operation_matmul;
 extern const dyno_operation dyno_operation_attention;
 extern const dyno_operation dyno_operation_quantize_weight;
+extern const dyno_operation dyno_operation_fit_weight;
 extern const dyno_operation dyno_operation_quantize_activation;
 extern const dyno_operation dyno_operation_store_kv;
 extern const dyno_operation dyno_operation_rmsnorm;

@@ -23,10 +23,10 @@ void dyno_matmul_q4_1_a8__ref(const dyno_matmul_args *args, size_t row0, size_t 
 void dyno_matmul_mxfp4_a8__ref(const dyno_matmul_args *args, size_t row0, size_t row1);
 
 /* Panels of 16 rows (panel16.h); m and n of the names: the tokens and rows of the largest tile. */
-void dyno_matmul_mxfp4_a8_m4n8__avx2(const dyno_matmul_args *args, size_t row0, size_t row1);
-void dyno_matmul_q8_0_a8_m4n8__avx2(const dyno_matmul_args *args, size_t row0, size_t row1);
-void dyno_matmul_q4_0_a8_m4n8__avx2(const dyno_matmul_args *args, size_t row0, size_t row1);
-void dyno_matmul_q4_1_a8_m4n8__avx2(const dyno_matmul_args *args, size_t row0, size_t row1);
+void dyno_matmul_mxfp4_a8_m4n16__avx2(const dyno_matmul_args *args, size_t row0, size_t row1);
+void dyno_matmul_q8_0_a8_m4n16__avx2(const dyno_matmul_args *args, size_t row0, size_t row1);
+void dyno_matmul_q4_0_a8_m4n16__avx2(const dyno_matmul_args *args, size_t row0, size_t row1);
+void dyno_matmul_q4_1_a8_m4n16__avx2(const dyno_matmul_args *args, size_t row0, size_t row1);
 void dyno_matmul_mxfp4_a8_m16n16__avx512(const dyno_matmul_args *args, size_t row0, size_t row1);
 void dyno_matmul_q8_0_a8_m8n16__avx512(const dyno_matmul_args *args, size_t row0, size_t row1);
 void dyno_matmul_q4_0_a8_m16n16__avx512(const dyno_matmul_args *args, size_t row0, size_t row1);

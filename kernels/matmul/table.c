@@ -146,7 +146,7 @@ static const dyno_kernel kernels[] = {
     },
 #if DYNO_X86_64
     {
-        .name = "matmul_mxfp4_a8_m4n8__avx2",
+        .name = "matmul_mxfp4_a8_m4n16__avx2",
         .op = DYNO_OP_MATMUL,
         .weight = DYNO_MXFP4,
         .activation = DYNO_A8,
@@ -155,10 +155,10 @@ static const dyno_kernel kernels[] = {
         .tolerance = DYNO_TOLERANCE_EXACT,
         .numerics = DYNO_MATMUL_A8_NUMERICS,
         .layout = &dyno_layout_mxfp4_panel16,
-        .run.matmul = dyno_matmul_mxfp4_a8_m4n8__avx2,
+        .run.matmul = dyno_matmul_mxfp4_a8_m4n16__avx2,
     },
     {
-        .name = "matmul_q8_0_a8_m4n8__avx2",
+        .name = "matmul_q8_0_a8_m4n16__avx2",
         .op = DYNO_OP_MATMUL,
         .weight = DYNO_Q8_0,
         .activation = DYNO_A8,
@@ -167,10 +167,10 @@ static const dyno_kernel kernels[] = {
         .tolerance = DYNO_TOLERANCE_EXACT,
         .numerics = DYNO_MATMUL_A8_NUMERICS,
         .layout = &dyno_layout_q8_0_panel16,
-        .run.matmul = dyno_matmul_q8_0_a8_m4n8__avx2,
+        .run.matmul = dyno_matmul_q8_0_a8_m4n16__avx2,
     },
     {
-        .name = "matmul_q4_0_a8_m4n8__avx2",
+        .name = "matmul_q4_0_a8_m4n16__avx2",
         .op = DYNO_OP_MATMUL,
         .weight = DYNO_Q4_0,
         .activation = DYNO_A8,
@@ -179,10 +179,10 @@ static const dyno_kernel kernels[] = {
         .tolerance = DYNO_TOLERANCE_EXACT,
         .numerics = DYNO_MATMUL_A8_NUMERICS,
         .layout = &dyno_layout_q4_0_panel16,
-        .run.matmul = dyno_matmul_q4_0_a8_m4n8__avx2,
+        .run.matmul = dyno_matmul_q4_0_a8_m4n16__avx2,
     },
     {
-        .name = "matmul_q4_1_a8_m4n8__avx2",
+        .name = "matmul_q4_1_a8_m4n16__avx2",
         .op = DYNO_OP_MATMUL,
         .weight = DYNO_Q4_1,
         .activation = DYNO_A8,
@@ -191,7 +191,7 @@ static const dyno_kernel kernels[] = {
         .tolerance = DYNO_TOLERANCE_EXACT,
         .numerics = DYNO_MATMUL_A8_NUMERICS,
         .layout = &dyno_layout_q4_1_panel16,
-        .run.matmul = dyno_matmul_q4_1_a8_m4n8__avx2,
+        .run.matmul = dyno_matmul_q4_1_a8_m4n16__avx2,
     },
     {
         .name = "matmul_mxfp4_a8_m16n16__avx512",

@@ -5,30 +5,9 @@
 #include <math.h>
 
 #include "kernels/quantize/quantize.h"
+#include "kernels/quantize/quantize_weight.h"
 
-#define BLOCK 32
-
-static void store_u16(uint8_t *bytes, uint16_t value)
-{
-  memcpy(bytes, &value, sizeof value);
-}
-
-/* The largest finite f16. Scales beyond it are cut off there, where ggml writes infinity and
- * makes the block NaN. */
-#define F16_MAX 65504.0f
-
-/* NaN becomes low. */
-static float clamp(float value, float low, float high)
-{
-  return fminf(fmaxf(value, low), high);
-}
-
-/* 0 where it overflows: the scale is 0 then, or becomes 0 as an f16. */
-static float reciprocal(float value)
-{
-  float result = 1 / value;
-  return isfinite(result) ? result : 0;
-}
+#define BLOCK DYNO_QUANT_BLOCK
 
 /* Of the 32 elements: byte i holds number i low and number i + 16 high. */
 static void store_nibbles(uint8_t *bytes, const uint8_t quants[BLOCK])
@@ -39,12 +18,12 @@ static void store_nibbles(uint8_t *bytes, const uint8_t quants[BLOCK])
 
 static void quantize_f16(uint8_t *block, const float *values)
 {
-  store_u16(block, dyno_float_to_f16(values[0]));
+  dyno_store_u16(block, dyno_float_to_f16(values[0]));
 }
 
 static void quantize_bf16(uint8_t *block, const float *values)
 {
-  store_u16(block, dyno_float_to_bf16(values[0]));
+  dyno_store_u16(block, dyno_float_to_bf16(values[0]));
 }
 
 /* d = max |x| / 127; q = x / d, halves away from zero. */
@@ -53,11 +32,11 @@ static void quantize_q8_0(uint8_t *block, const float *values)
   float largest = 0;
   for (size_t i = 0; i < BLOCK; i++)
     largest = fmaxf(largest, fabsf(values[i]));
-  float d = fminf(largest / 127, F16_MAX);
-  float inverse = reciprocal(d);
-  store_u16(block, dyno_float_to_f16(d));
+  float d = fminf(largest / 127, DYNO_F16_MAX);
+  float inverse = dyno_reciprocal(d);
+  dyno_store_u16(block, dyno_float_to_f16(d));
   for (size_t i = 0; i < BLOCK; i++)
-    block[2 + i] = (uint8_t)(int8_t)roundf(clamp(values[i] * inverse, -127, 127));
+    block[2 + i] = (uint8_t)(int8_t)roundf(dyno_clamp(values[i] * inverse, -127, 127));
 }
 
 /* The value of the largest magnitude becomes exactly q = 0, that is -8: d = value / -8. */
@@ -68,12 +47,12 @@ static void quantize_q4_0(uint8_t *block, const float *values)
     if (fabsf(values[i]) > fabsf(largest))
       largest = values[i];
   }
-  float d = clamp(largest / -8, -F16_MAX, F16_MAX);
-  float inverse = reciprocal(d);
+  float d = dyno_clamp(largest / -8, -DYNO_F16_MAX, DYNO_F16_MAX);
+  float inverse = dyno_reciprocal(d);
   uint8_t quants[BLOCK];
   for (size_t i = 0; i < BLOCK; i++)
-    quants[i] = (uint8_t)clamp(values[i] * inverse + 8.5f, 0, 15);
-  store_u16(block, dyno_float_to_f16(d));
+    quants[i] = (uint8_t)dyno_clamp(values[i] * inverse + 8.5f, 0, 15);
+  dyno_store_u16(block, dyno_float_to_f16(d));
   store_nibbles(block + 2, quants);
 }
 
@@ -87,14 +66,14 @@ static void quantize_q4_1(uint8_t *block, const float *values)
     if (values[i] > high)
       high = values[i];
   }
-  low = clamp(low, -F16_MAX, F16_MAX);
-  float d = clamp((high - low) / 15, 0, F16_MAX);
-  float inverse = reciprocal(d);
+  low = dyno_clamp(low, -DYNO_F16_MAX, DYNO_F16_MAX);
+  float d = dyno_clamp((high - low) / 15, 0, DYNO_F16_MAX);
+  float inverse = dyno_reciprocal(d);
   uint8_t quants[BLOCK];
   for (size_t i = 0; i < BLOCK; i++)
-    quants[i] = (uint8_t)clamp((values[i] - low) * inverse + 0.5f, 0, 15);
-  store_u16(block, dyno_float_to_f16(d));
-  store_u16(block + 2, dyno_float_to_f16(low));
+    quants[i] = (uint8_t)dyno_clamp((values[i] - low) * inverse + 0.5f, 0, 15);
+  dyno_store_u16(block, dyno_float_to_f16(d));
+  dyno_store_u16(block + 2, dyno_float_to_f16(low));
   store_nibbles(block + 4, quants);
 }
 

@@ -53,6 +53,24 @@ static void store_value_bf16(void *slot, const float *vector, size_t head_size)
     _mm512_mask_storeu_epi16(to + i * DYNO_KV_DWORD, 0x55555555u, round_to_bf16(vector + i));
 }
 
+/* x / scale to the nearest integer, within +-127; 0 where the scale is. */
+static float round_to_i8(int8_t *quants, const float *vector, size_t head_size)
+{
+  __m512 largest = _mm512_setzero_ps();
+  for (size_t i = 0; i < head_size; i += DYNO_LANES512)
+    largest = _mm512_max_ps(largest, _mm512_abs_ps(_mm512_loadu_ps(vector + i)));
+  float scale = _mm512_reduce_max_ps(largest) / 127;
+  __mmask16 nonzero = scale != 0 ? 0xffff : 0;
+  for (size_t i = 0; i < head_size; i += DYNO_LANES512) {
+    __m512 x = _mm512_loadu_ps(vector + i);
+    __m512 quotient = _mm512_maskz_div_ps(nonzero, x, _mm512_set1_ps(scale));
+    quotient = _mm512_max_ps(quotient, _mm512_set1_ps(-127));
+    quotient = _mm512_min_ps(quotient, _mm512_set1_ps(127));
+    _mm_storeu_si128((void *)(quants + i), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(quotient)));
+  }
+  return scale;
+}
+
 void dyno_store_kv_f32__avx512(const dyno_store_kv_args *args, size_t row0, size_t row1)
 {
   dyno_store_kv(args, row0, row1, sizeof(float), store_key_f32, store_value_f32);
@@ -61,4 +79,9 @@ void dyno_store_kv_f32__avx512(const dyno_store_kv_args *args, size_t row0, size
 void dyno_store_kv_bf16__avx512(const dyno_store_kv_args *args, size_t row0, size_t row1)
 {
   dyno_store_kv(args, row0, row1, sizeof(uint16_t), store_key_bf16, store_value_bf16);
+}
+
+void dyno_store_kv_i8__avx512(const dyno_store_kv_args *args, size_t row0, size_t row1)
+{
+  dyno_store_kv_i8(args, row0, row1, round_to_i8);
 }

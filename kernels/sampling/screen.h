@@ -46,6 +46,9 @@
 
 #include "kernels/kernel.h"
 
+/* The name of this form, with its version: for files. */
+#define DYNO_SCREEN_FORMAT "screen4_v1"
+
 enum {
   DYNO_SCREEN_ROWS = 16,
   DYNO_SCREEN_LINE = 64,         /* bytes */
