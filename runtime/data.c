@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PATH_TEXT = 4096, PLACES = 4 };
+enum { PATH_TEXT = 4096, PLACES = 5 };
 
 /* The folder of the running program; "" when the system does not tell. */
 static void program_folder(char folder[PATH_TEXT])
@@ -29,6 +29,7 @@ dyno_status dyno_data_path(char **path, const char *name, dyno_error *error)
   } places[PLACES] = {
       {given != NULL && given[0] != '\0' ? given : NULL, ""},
       {folder[0] != '\0' ? folder : NULL, "/testcases"},
+      {folder[0] != '\0' ? folder : NULL, ""},
       {folder[0] != '\0' ? folder : NULL, "/../share/" PACKAGE},
       {DYNO_PKGDATADIR, ""},
   };

@@ -1,53 +1,32 @@
 #include "runtime/engine.h"
 
-#include <stdio.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/cache/kv.h"
-#include "runtime/forward/forward.h"
-#include "runtime/forward/logits.h"
-#include "runtime/memory/residence.h"
-#include "runtime/model/migration.h"
-#include "runtime/model/model.h"
+#include "kernels/base/clock.h"
+#include "runtime/cache/defragment.h"
+#include "runtime/cache/identity.h"
+#include "runtime/cache/prefix_evict.h"
+#include "runtime/engine_internal.h"
+#include "runtime/engine_lower.h"
 #include "runtime/model/reference.h"
-#include "runtime/text/model_tokenizer.h"
-#include "runtime/threads/pool.h"
-#include "runtime/threads/topology.h"
 
-enum { MOST_BATCH = 4096 };
-
-struct dyno_engine {
-  dyno_registry *registry;
-  dyno_topology topology;
-  dyno_pool *pool;
-  dyno_checkpoint *checkpoint;
-  dyno_model model;
-  dyno_huge_pages huge_pages;
-  dyno_migration *migration; /* NULL unless weights move in the background */
-  dyno_probe probe;          /* event is NULL when nobody measures */
-};
-
-struct dyno_sequence {
-  dyno_engine *engine;
-  dyno_kv kv;
-  dyno_workspace workspace;
-  float *logits; /* [vocab] */
-  bool answered; /* there are logits that follow the last token: those, */
-  bool waiting;  /* or, of two stages, what they are to be computed from: */
-  size_t last;   /* the token's place in the last batch */
-  bool two_stages, retaining;
-  dyno_two_stage two_stage;
-  dyno_retained retained;
-  uint64_t full; /* passes over the whole head */
-  size_t length;
+enum {
+  MOST_BATCH = 4096,
+  SPARE_CHUNKS = 8, /* of so many chunks in use, one more is kept for what comes */
 };
 
 static dyno_status open_checkpoint(dyno_engine *engine, const char *reference, dyno_error *error)
 {
   char *path = NULL;
   dyno_status status = dyno_model_resolve(&path, reference, error);
-  if (status == DYNO_OK)
+  if (status == DYNO_OK && engine->share != NULL) {
+    engine->checkpoint = engine->share->checkpoint;
+    if (strcmp(path, dyno_checkpoint_path(engine->checkpoint)) != 0)
+      status = dyno_fail(error, DYNO_ERROR_USAGE, "%s: weights of %s cannot be shared with it",
+                         path, dyno_checkpoint_path(engine->checkpoint));
+  } else if (status == DYNO_OK)
     status = dyno_checkpoint_open(&engine->checkpoint, path, error);
   free(path);
   return status;
@@ -56,7 +35,13 @@ static dyno_status open_checkpoint(dyno_engine *engine, const char *reference, d
 static dyno_status open_pool(dyno_engine *engine, const dyno_engine_options *options,
                              unsigned threads, dyno_error *error)
 {
+  const dyno_engine *share = engine->share;
   dyno_status status = dyno_topology_detect(&engine->topology, error);
+  if (share != NULL && options->pool == dyno_pool_kind_of(share->pool) &&
+      threads == dyno_pool_threads(share->pool)) {
+    engine->pool = share->pool;
+    return status;
+  }
   const dyno_pool_options pool = {
       .threads = threads,
       .kind = options->pool,
@@ -65,35 +50,149 @@ static dyno_status open_pool(dyno_engine *engine, const dyno_engine_options *opt
   return status == DYNO_OK ? dyno_pool_open_as(&engine->pool, &pool, error) : status;
 }
 
+static dyno_status open_allocator(dyno_engine *engine, const dyno_engine_options *options,
+                                  dyno_error *error)
+{
+  const dyno_allocator_options allocator = {
+      .kind = options->alloc,
+      .pages = options->huge_pages == DYNO_HUGE_PAGES_OFF ? DYNO_PAGES_SMALL : DYNO_PAGES_HUGE,
+      .checks = options->alloc_checks,
+      .timed = options->alloc_timed,
+      .record = options->alloc_record,
+      .forget = options->numa != DYNO_NUMA_OFF && dyno_pool_nodes(engine->pool) > 1,
+  };
+  return dyno_allocator_open(&engine->allocator, &allocator, error);
+}
+
+/* What tokens cost to compute, in multiply-adds: their weights, and attention to all positions
+ * before in the layers that see all, to a window in the others. */
+static dyno_prefix_cost prefix_cost(const dyno_model_config *config)
+{
+  double d = (double)config->d_model, heads = (double)config->heads * (double)config->head_dim,
+         kv = (double)config->kv_heads * (double)config->head_dim;
+  double layer = d * (2 * heads + 2 * kv) + d * (double)config->experts +
+                 3 * d * (double)config->d_ff * (double)config->experts_per_token;
+  dyno_prefix_cost cost = {0};
+  for (size_t i = 0; i < config->layers; i++) {
+    cost.base += layer + (config->slides[i] ? 2 * heads * (double)config->window : 0);
+    cost.by_position += config->slides[i] ? 0 : 2 * heads;
+  }
+  return cost;
+}
+
+static dyno_status open_embedding_cache(dyno_engine *engine, dyno_error *error)
+{
+  const dyno_model *model = &engine->model;
+  size_t vocab = model->config->vocab, k = model->config->d_model;
+  uint64_t bytes = dyno_embedding_cache_part(engine->budget.limit, vocab, k, model->batch);
+  dyno_status status =
+      dyno_embedding_cache_open(&engine->embeddings, vocab, k, model->batch, bytes, error);
+  if (status != DYNO_OK ||
+      dyno_budget_take(&engine->budget, dyno_embedding_cache_count(engine->embeddings).bytes))
+    return status;
+  dyno_embedding_cache_close(&engine->embeddings);
+  return dyno_fail(error, DYNO_ERROR_USAGE,
+                   "cache-size: %" PRIu64 " bytes for all caches: rows of the embedding (l1) take "
+                   "%" PRIu64 " at least",
+                   engine->budget.limit, bytes);
+}
+
+static dyno_status open_level3(dyno_engine *engine, const dyno_cache_options *options,
+                               dyno_error *error)
+{
+  char identity[DYNO_CACHE_IDENTITY_TEXT];
+  const dyno_level3_options level3 = {
+      .element_bytes = dyno_row_bytes(engine->model.kv_dtype, 1),
+      .file = options->file,
+      .identity = dyno_cache_identity(identity, &engine->model, engine->registry),
+      .most_bytes = engine->budget.limit + engine->level3_budget.limit,
+      .notice = options->notice,
+      .notice_context = options->notice_context,
+  };
+  return dyno_level3_open(&engine->level3, &engine->prefixes, &engine->level3_budget, engine->pool,
+                          &level3, error);
+}
+
+static dyno_status open_caches(dyno_engine *engine, const dyno_cache_options *options,
+                               dyno_error *error)
+{
+  bool level3 = (engine->cache_levels & DYNO_CACHE_L3) != 0;
+  engine->scattered = options->scattered;
+  if (options->file != NULL && !level3)
+    return dyno_fail(error, DYNO_ERROR_USAGE,
+                     "%s: a cache file is of use with cache level l3 only: add --cache=on",
+                     options->file);
+  if (level3 && (engine->cache_levels & DYNO_CACHE_L2) == 0)
+    return dyno_fail(error, DYNO_ERROR_USAGE, "cache level l3 wants l2");
+  if (level3)
+    dyno_budget_split(&engine->level3_budget, &engine->budget, DYNO_BUDGET_LEVEL3_SHARE);
+  dyno_status status = DYNO_OK;
+  if ((engine->cache_levels & DYNO_CACHE_L1) != 0)
+    status = open_embedding_cache(engine, error);
+  if (status != DYNO_OK || (engine->cache_levels & DYNO_CACHE_L2) == 0)
+    return status;
+  status = dyno_prefix_open(&engine->prefixes, &engine->blocks, &engine->budget,
+                            engine->model.config->layers, prefix_cost(engine->model.config), error);
+  return status == DYNO_OK && level3 ? open_level3(engine, options, error) : status;
+}
+
 static dyno_status open_parts(dyno_engine *engine, const dyno_engine_options *options,
                               dyno_error *error)
 {
   dyno_registry_options registry = options->registry;
   engine->huge_pages = options->huge_pages;
+  engine->share = options->share;
   const dyno_model_options model = {
       .precision = options->precision,
+      .kv = options->kv,
       .batch = options->batch == 0 ? DYNO_DEFAULT_BATCH : options->batch,
       .huge_pages = options->huge_pages,
       .numa = options->numa,
       .rope_truncate = options->rope_ggml,
       .two_stage = options->logits == DYNO_LOGITS_TWO_STAGE,
       .ablate = options->ablate,
+      .quantization = &engine->quantization,
+      .share = options->share != NULL ? &options->share->model : NULL,
+      .memory_limit = options->memory_limit,
       .progress = options->progress,
       .progress_context = options->progress_context,
   };
   if (model.batch > MOST_BATCH)
     return dyno_fail(error, DYNO_ERROR_USAGE, "a batch of %zu tokens: at most %d are possible",
                      model.batch, MOST_BATCH);
-  dyno_status status = dyno_choose_threads(&registry.threads, error);
+  if (options->share != NULL &&
+      (options->share->migration != NULL || options->huge_pages == DYNO_HUGE_PAGES_BACKGROUND ||
+       options->share->huge_pages != options->huge_pages || options->share->numa != options->numa))
+    return dyno_fail(error, DYNO_ERROR_USAGE,
+                     "engines with weights on other pages or nodes cannot share them");
+  engine->numa = options->numa;
+  engine->cache_levels = options->cache.levels;
+  dyno_status status = DYNO_OK;
+  if (engine->cache_levels != 0)
+    status = dyno_budget_open(&engine->budget, &options->cache, error);
+  if (status == DYNO_OK)
+    status = dyno_choose_threads(&registry.threads, error);
   if (status == DYNO_OK)
     status = dyno_registry_open(&engine->registry, &registry, error);
   if (status == DYNO_OK)
     status = open_pool(engine, options, registry.threads, error);
   if (status == DYNO_OK)
+    status = open_allocator(engine, options, error);
+  if (status == DYNO_OK)
     status = open_checkpoint(engine, options->model, error);
+  if (status == DYNO_OK)
+    status =
+        dyno_quantization_open(&engine->quantization, options->quant, engine->checkpoint, error);
   if (status == DYNO_OK)
     status = dyno_model_load(&engine->model, engine->checkpoint, engine->registry, engine->pool,
                              &model, error);
+  if (status == DYNO_OK)
+    dyno_kv_pool_open(&engine->blocks,
+                      dyno_kv_layer_block_bytes(engine->model.config, engine->model.kv_dtype),
+                      engine->allocator);
+  if (status == DYNO_OK)
+    status = open_caches(engine, &options->cache, error);
+  engine->prefetch = options->prefetch;
   if (status == DYNO_OK && options->huge_pages == DYNO_HUGE_PAGES_BACKGROUND)
     status = dyno_migration_start(&engine->migration, &engine->model, engine->pool, options->numa,
                                   error);
@@ -120,142 +219,21 @@ void dyno_engine_close(dyno_engine **engine)
   if (closing == NULL)
     return;
   dyno_migration_stop(&closing->migration);
+  dyno_level3_save(closing->level3);
+  dyno_level3_close(&closing->level3);
+  dyno_prefix_close(&closing->prefixes);
+  dyno_kv_pool_close(&closing->blocks);
+  dyno_embedding_cache_close(&closing->embeddings);
   dyno_model_free(&closing->model);
-  dyno_checkpoint_close(&closing->checkpoint);
-  dyno_pool_close(&closing->pool);
+  if (closing->share == NULL)
+    dyno_checkpoint_close(&closing->checkpoint);
+  if (closing->share == NULL || closing->pool != closing->share->pool)
+    dyno_pool_close(&closing->pool);
+  dyno_allocator_close(&closing->allocator);
   dyno_registry_close(&closing->registry);
+  dyno_quantization_close(&closing->quantization);
   free(closing);
   *engine = NULL;
-}
-
-const dyno_model_config *dyno_engine_config(const dyno_engine *engine)
-{
-  return engine->model.config;
-}
-
-const dyno_registry *dyno_engine_registry(const dyno_engine *engine)
-{
-  return engine->registry;
-}
-
-unsigned dyno_engine_threads(const dyno_engine *engine)
-{
-  return dyno_pool_threads(engine->pool);
-}
-
-const char *dyno_engine_model_path(const dyno_engine *engine)
-{
-  return dyno_checkpoint_path(engine->checkpoint);
-}
-
-const char *dyno_engine_dialect(const dyno_engine *engine)
-{
-  return dyno_checkpoint_dialect(engine->checkpoint);
-}
-
-dyno_status dyno_engine_tokenizer(dyno_tokenizer **tokenizer, const dyno_engine *engine,
-                                  dyno_error *error)
-{
-  return dyno_tokenizer_open_checkpoint(tokenizer, engine->checkpoint, error);
-}
-
-uint64_t dyno_engine_packed_bytes(const dyno_engine *engine)
-{
-  dyno_migration_enter(engine->migration);
-  uint64_t bytes = dyno_model_packed_bytes(&engine->model);
-  dyno_migration_leave(engine->migration);
-  return bytes;
-}
-
-uint64_t dyno_engine_file_bytes(const dyno_engine *engine)
-{
-  return dyno_checkpoint_file_bytes(engine->checkpoint);
-}
-
-typedef struct choice_visitor {
-  dyno_choice_visit *visit;
-  void *context;
-} choice_visitor;
-
-static void visit_linear(void *context, const dyno_linear *linear)
-{
-  const choice_visitor *visitor = context;
-  char purpose[128];
-  snprintf(purpose, sizeof purpose, "%s decode", linear->name);
-  visitor->visit(visitor->context, purpose, &linear->decode);
-  snprintf(purpose, sizeof purpose, "%s prefill", linear->name);
-  visitor->visit(visitor->context, purpose, &linear->prefill);
-}
-
-void dyno_engine_for_each_choice(const dyno_engine *engine, dyno_choice_visit *visit, void *context)
-{
-  choice_visitor visitor = {visit, context};
-  dyno_model_for_each_linear(&engine->model, visit_linear, &visitor);
-  const dyno_model_kernels *kernels = &engine->model.kernels;
-  const struct {
-    const char *purpose;
-    const dyno_choice *choice;
-  } others[] = {
-      {"quantize_activation", &kernels->quantize_activation},
-      {"rmsnorm", &kernels->rmsnorm},
-      {"rope", &kernels->rope},
-      {"swiglu", &kernels->swiglu},
-      {"router", &kernels->router},
-      {"attention", &kernels->attention},
-      {"store_kv", &kernels->store_kv},
-      {"screen", &engine->model.screen.kernel},
-  };
-  for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-    if (others[i].choice->kernel != NULL)
-      visit(context, others[i].purpose, others[i].choice);
-}
-
-typedef struct weight_visitor {
-  dyno_weight_visit *visit;
-  void *context;
-} weight_visitor;
-
-static void visit_weight(void *context, const dyno_linear *linear)
-{
-  const weight_visitor *visitor = context;
-  uint64_t bytes = linear->groups * linear->layout->bytes(linear->layout, linear->n, linear->k);
-  visitor->visit(visitor->context, linear->name, linear->group_weight[0], bytes, linear->groups);
-}
-
-void dyno_engine_for_each_weight(const dyno_engine *engine, dyno_weight_visit *visit, void *context)
-{
-  weight_visitor visitor = {visit, context};
-  dyno_migration_enter(engine->migration);
-  dyno_model_for_each_linear(&engine->model, visit_weight, &visitor);
-  dyno_migration_leave(engine->migration);
-}
-
-static void add_residence(void *context, const char *name, const void *data, uint64_t bytes,
-                          size_t groups)
-{
-  (void)name;
-  (void)groups;
-  dyno_residence_add(context, data, (size_t)bytes);
-}
-
-dyno_engine_placement dyno_engine_get_placement(const dyno_engine *engine)
-{
-  dyno_residence weights = {0};
-  dyno_engine_for_each_weight(engine, add_residence, &weights);
-  return (dyno_engine_placement){
-      .pool = dyno_pool_kind_of(engine->pool),
-      .threads = dyno_pool_threads(engine->pool),
-      .pinned =
-          dyno_pool_threads(engine->pool) > 1 && dyno_pool_cpu(engine->pool, 0) != DYNO_MOST_CPUS,
-      .cpus = engine->topology.cpu_count,
-      .cores = engine->topology.core_count,
-      .nodes = engine->topology.node_count,
-      .nodes_used = dyno_pool_nodes(engine->pool),
-      .quota = engine->topology.quota,
-      .weights = weights.bytes,
-      .resident = weights.resident,
-      .huge = weights.huge,
-  };
 }
 
 void dyno_engine_set_probe(dyno_engine *engine, const dyno_probe *probe)
@@ -263,191 +241,79 @@ void dyno_engine_set_probe(dyno_engine *engine, const dyno_probe *probe)
   engine->probe = probe == NULL ? (dyno_probe){0} : *probe;
 }
 
-static const dyno_probe *probe_of(const dyno_engine *engine)
+void dyno_engine_set_cache_observer(dyno_engine *engine, dyno_cache_observe *observe, void *context)
 {
-  return engine->probe.event == NULL ? NULL : &engine->probe;
+  engine->prefixes.observe = observe;
+  engine->prefixes.observe_context = context;
 }
 
-dyno_pool *dyno_engine_pool(const dyno_engine *engine)
+void dyno_engine_count_kv(dyno_engine *engine)
 {
-  return engine->pool;
+  const dyno_kv_pool *pool = &engine->blocks;
+  uint64_t bytes = (uint64_t)(pool->used - pool->cached_only) * pool->block_bytes;
+  uint64_t shared = (uint64_t)(pool->cached - pool->cached_only) * pool->block_bytes;
+  atomic_store_explicit(&engine->kv_bytes, bytes, memory_order_relaxed);
+  uint64_t used = dyno_budget_used(&engine->budget) + dyno_budget_used(&engine->level3_budget);
+  atomic_store_explicit(&engine->cache_bytes, used - shared, memory_order_relaxed);
 }
 
-dyno_status dyno_sequence_open(dyno_sequence **sequence, dyno_engine *engine, size_t capacity,
-                               dyno_error *error)
+dyno_status dyno_engine_lower(dyno_engine *engine, dyno_tensor_role role, size_t layer,
+                              dyno_quant_method method, const dyno_importance *importance,
+                              dyno_error *error)
 {
-  const dyno_model *model = &engine->model;
-  *sequence = NULL;
-  if (capacity < 1 || capacity > model->config->context_length)
-    return dyno_fail(error, DYNO_ERROR_USAGE,
-                     "a sequence of %zu tokens: the model's context is 1 to %zu", capacity,
-                     model->config->context_length);
-  dyno_sequence *made = calloc(1, sizeof *made);
-  if (made == NULL)
-    return dyno_fail(error, DYNO_ERROR_MEMORY, "sequence: out of memory");
-  made->engine = engine;
-  made->logits = calloc(model->config->vocab, sizeof *made->logits);
-  dyno_status status = made->logits != NULL
-                           ? DYNO_OK
-                           : dyno_fail(error, DYNO_ERROR_MEMORY, "sequence: out of memory");
-  if (status == DYNO_OK)
-    status = dyno_kv_open(&made->kv, model->config, model->kv_dtype, capacity, model->batch,
-                          engine->huge_pages, error);
-  if (status == DYNO_OK)
-    status = dyno_workspace_open(&made->workspace, model, capacity, engine->pool, error);
-  made->two_stages = model->screen.kernel.kernel != NULL;
-  if (status == DYNO_OK && made->two_stages)
-    status = dyno_two_stage_open(&made->two_stage, &model->head, &model->screen,
-                                 dyno_pool_threads(engine->pool), error);
+  size_t count = dyno_checkpoint_tensor_count(engine->checkpoint);
+  dyno_quant_method *methods = engine->quantization.methods;
+  if (methods == NULL) {
+    methods = calloc(count, sizeof *methods);
+    if (methods == NULL)
+      return dyno_fail(error, DYNO_ERROR_MEMORY, "engine: out of memory");
+    for (size_t i = 0; i < count; i++)
+      methods[i] = engine->quantization.uniform;
+    engine->quantization.methods = methods;
+  }
+  dyno_level3_close(&engine->level3); /* keys and values of other weights */
+  if (engine->prefixes.pool != NULL)
+    dyno_prefix_clear(&engine->prefixes);
+  size_t index = dyno_tensor_index(role, layer);
+  dyno_quant_method before = methods[index];
+  methods[index] = method;
+  engine->quantization.importance = importance;
+  dyno_status status = dyno_model_reload(&engine->model, &engine->quantization, role, layer, error);
   if (status != DYNO_OK)
-    dyno_sequence_close(&made);
-  *sequence = made;
+    methods[index] = before;
+  else if (role == DYNO_TENSOR_EMBEDDING && engine->embeddings != NULL)
+    dyno_embedding_cache_clear(engine->embeddings);
   return status;
 }
 
-void dyno_sequence_close(dyno_sequence **sequence)
+/* One thing that is worth doing, small enough not to keep a token waiting; false when there is
+ * nothing. */
+static bool tidy(dyno_engine *engine, bool *moved)
 {
-  dyno_sequence *closing = *sequence;
-  if (closing == NULL)
-    return;
-  dyno_two_stage_close(&closing->two_stage);
-  dyno_workspace_close(&closing->workspace);
-  dyno_kv_close(&closing->kv);
-  free(closing->logits);
-  free(closing);
-  *sequence = NULL;
-}
-
-void dyno_sequence_clear(dyno_sequence *sequence)
-{
-  sequence->length = 0;
-  sequence->answered = false;
-}
-
-bool dyno_sequence_truncate(dyno_sequence *sequence, size_t length)
-{
-  size_t window = sequence->engine->model.config->window;
-  size_t oldest = length >= window ? length - window + 1 : 0;
-  if (length > sequence->length || oldest < dyno_kv_oldest(&sequence->kv, sequence->length))
-    return false;
-  sequence->answered = sequence->answered && length == sequence->length;
-  sequence->length = length;
-  return true;
-}
-
-static dyno_status check_tokens(const dyno_sequence *sequence, const int32_t *tokens, size_t count,
-                                dyno_error *error)
-{
-  size_t vocab = sequence->engine->model.config->vocab;
-  for (size_t i = 0; i < count; i++)
-    if (tokens[i] < 0 || (size_t)tokens[i] >= vocab)
-      return dyno_fail(error, DYNO_ERROR_USAGE, "token %zu is %d: the vocabulary has 0 to %zu", i,
-                       tokens[i], vocab - 1);
-  if (count > sequence->kv.capacity - sequence->length)
-    return dyno_fail(error, DYNO_ERROR_USAGE,
-                     "%zu more tokens after %zu: the sequence was opened for %zu", count,
-                     sequence->length, sequence->kv.capacity);
-  return DYNO_OK;
-}
-
-static void compute_logits(dyno_sequence *sequence, size_t token)
-{
-  dyno_engine *engine = sequence->engine;
-  dyno_forward_logits(sequence->logits, &sequence->workspace, &engine->model, engine->pool,
-                      probe_of(engine), token, 1);
-  sequence->full++;
-}
-
-/* Shows the logits of every token of the batch, one by one: a table of all of them would be
- * larger than the model is wide. */
-static void show_logits(dyno_sequence *sequence, size_t m, dyno_logits_visit *visit, void *context)
-{
-  for (size_t t = 0; t < m; t++) {
-    compute_logits(sequence, t);
-    visit(context, sequence->length + t, sequence->logits);
+  dyno_kv_pool *pool = &engine->blocks;
+  if (engine->prefixes.pool != NULL && dyno_budget_excess(&engine->budget) > 0 &&
+      !dyno_level3_is_full(engine->level3) && dyno_prefix_evict(&engine->prefixes, false))
+    return true;
+  if (!engine->scattered && dyno_kv_defragment(pool, 1) > 0) {
+    *moved = true;
+    return true;
   }
+  dyno_kv_occupancy now = dyno_kv_pool_occupancy(pool);
+  size_t full = (now.blocks + pool->chunk_blocks - 1) / pool->chunk_blocks;
+  size_t returned = now.chunks > full + full / SPARE_CHUNKS + 1 ? dyno_kv_pool_trim(pool, 1) : 0;
+  engine->returned += returned;
+  return returned > 0;
 }
 
-dyno_status dyno_sequence_append(dyno_sequence *sequence, const int32_t *tokens, size_t count,
-                                 dyno_logits_visit *visit, void *context, dyno_error *error)
+bool dyno_engine_idle(dyno_engine *engine, uint64_t budget_ns)
 {
-  dyno_engine *engine = sequence->engine;
-  dyno_status status = check_tokens(sequence, tokens, count, error);
-  if (status == DYNO_OK)
-    status = dyno_kv_reserve(&sequence->kv, sequence->length + count, error);
-  if (status != DYNO_OK)
-    return status;
-  dyno_migration_enter(engine->migration);
-  for (size_t done = 0; done < count;) {
-    size_t m = count - done < engine->model.batch ? count - done : engine->model.batch;
-    dyno_forward(&sequence->workspace, &sequence->kv, &engine->model, engine->pool,
-                 probe_of(engine), tokens + done, m, sequence->length);
-    done += m;
-    if (visit != NULL)
-      show_logits(sequence, m, visit, context);
-    else if (done == count && !sequence->two_stages)
-      compute_logits(sequence, m - 1);
-    sequence->last = m - 1;
-    sequence->length += m;
-  }
-  dyno_migration_leave(engine->migration);
-  if (count > 0) {
-    sequence->answered = true;
-    sequence->waiting = sequence->two_stages && visit == NULL;
-    sequence->retaining = false;
-  }
-  return DYNO_OK;
-}
-
-size_t dyno_sequence_length(const dyno_sequence *sequence)
-{
-  return sequence->length;
-}
-
-size_t dyno_sequence_capacity(const dyno_sequence *sequence)
-{
-  return sequence->kv.capacity;
-}
-
-const float *dyno_sequence_logits(dyno_sequence *sequence)
-{
-  if (!sequence->answered)
-    return NULL;
-  if (sequence->waiting) {
-    if (sequence->retaining)
-      dyno_two_stage_undecided(&sequence->two_stage);
-    dyno_migration_enter(sequence->engine->migration);
-    compute_logits(sequence, sequence->last);
-    dyno_migration_leave(sequence->engine->migration);
-    sequence->waiting = false;
-  }
-  return sequence->logits;
-}
-
-const dyno_retained *dyno_sequence_retain(dyno_sequence *sequence,
-                                          const dyno_retain_request *request)
-{
-  dyno_engine *engine = sequence->engine;
-  sequence->retaining = false;
-  if (!sequence->answered || !sequence->waiting || request->all)
-    return NULL;
-  const dyno_two_stage_crew crew = {engine->pool, probe_of(engine)};
-  dyno_migration_enter(engine->migration);
-  sequence->retaining =
-      dyno_forward_retain(&sequence->two_stage, &sequence->retained, sequence->logits,
-                          &sequence->workspace, &engine->model, &crew, sequence->last, request);
-  dyno_migration_leave(engine->migration);
-  return sequence->retaining ? &sequence->retained : NULL;
-}
-
-dyno_logits_counts dyno_sequence_logits_counts(const dyno_sequence *sequence)
-{
-  dyno_logits_counts counts = sequence->two_stage.counts;
-  counts.full = sequence->full;
-  return counts;
-}
-
-uint64_t dyno_sequence_kv_bytes(const dyno_sequence *sequence)
-{
-  return dyno_kv_bytes(&sequence->kv);
+  uint64_t end = dyno_clock_ns() + budget_ns;
+  bool moved = false, more = true;
+  do
+    more = tidy(engine, &moved);
+  while (more && dyno_clock_ns() < end);
+  for (dyno_sequence *one = engine->first; moved && one != NULL; one = one->next)
+    dyno_kv_refresh(&one->kv);
+  dyno_engine_count_kv(engine);
+  return more;
 }

@@ -14,13 +14,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "kernels/base/status.h"
 #include "kernels/registry.h"
+#include "runtime/cache/options.h"
+#include "runtime/cache/statistics.h"
 #include "runtime/model/ablation.h"
 #include "runtime/model/config.h"
 #include "runtime/placement.h"
 #include "runtime/precision.h"
+#include "runtime/prefetch.h"
 #include "runtime/probe.h"
 #include "runtime/sample/retained.h"
 
@@ -42,14 +46,33 @@ typedef enum dyno_logits_mode {
 typedef struct dyno_engine_options {
   const char *model; /* a path, or a reference as `--model` takes it */
   dyno_precision precision;
+  dyno_kv_format kv;
   dyno_registry_options registry; /* registry.threads is the number of threads; 0: all usable */
   size_t batch;               /* the most tokens in one pass of a prefill; 0: DYNO_DEFAULT_BATCH */
   dyno_pool_kind pool;        /* how threads hand work over */
   dyno_huge_pages huge_pages; /* what pages weights, keys and values are on */
   dyno_numa numa;             /* and on which nodes */
-  dyno_parts ablate;          /* parts of the architecture to leave out */
-  bool rope_ggml;             /* round YaRN's correction range as ggml does */
+  dyno_allocator_kind alloc;  /* where the memory of sequences and caches comes from */
+  /* Looks for writes beyond that memory and for what is used before it was written; what of both is
+   * found ends the program. Slow. */
+  bool alloc_checks;
+  bool alloc_timed; /* averages over time and latencies of that memory are wanted */
+  FILE
+      *alloc_record; /* a line for each of its operations (docs/memory.md); NULL: none. Not owned */
+  dyno_parts ablate; /* parts of the architecture to leave out */
+  bool rope_ggml;    /* round YaRN's correction range as ggml does */
   dyno_logits_mode logits;
+  dyno_prefetch prefetch; /* what a pass of a single token asks for early */
+  /* What weights are lowered to on their way in, as `--quant` takes it; NULL: nothing is. */
+  const char *quant;
+  dyno_cache_options cache; /* what is kept between requests; nothing by default */
+  /* An engine of the same model that lives longer: its file is used, its pool where that is of the
+   * same kind and size, and its packed weights wherever the layouts chosen are the same. NULL: an
+   * engine of its own. USAGE with other huge pages or NUMA placement, or with weights that move in
+   * the background. Engines that share are used by one thread at a time, as if they were one. */
+  const dyno_engine *share;
+  /* Of own packed weights; more is refused with UNAVAILABLE before any is packed. 0: no limit. */
+  uint64_t memory_limit;
   /* Called while the weights come in, with bytes; false stops with INTERRUPTED. May be NULL. */
   bool (*progress)(void *context, uint64_t done, uint64_t total);
   void *progress_context;
@@ -80,8 +103,10 @@ struct dyno_tokenizer;
 dyno_status dyno_engine_tokenizer(struct dyno_tokenizer **tokenizer, const dyno_engine *engine,
                                   dyno_error *error);
 
-/* Bytes of weights: in memory of our own, and in the model's file. */
+/* Bytes of weights: in memory of our own, of that what belongs to the engine it shares with, and in
+ * the model's file. */
 uint64_t dyno_engine_packed_bytes(const dyno_engine *engine);
+uint64_t dyno_engine_shared_bytes(const dyno_engine *engine);
 uint64_t dyno_engine_file_bytes(const dyno_engine *engine);
 
 /* Calls visit for each choice of a kernel that the engine made: what it is for ("blk.0.attn_q
@@ -116,6 +141,32 @@ typedef struct dyno_engine_placement {
 
 dyno_engine_placement dyno_engine_get_placement(const dyno_engine *engine);
 
+/* What the engine holds, in bytes: keys and values of its sequences; hidden states, logits and
+ * scratch; what is there for its caches alone. Any thread, at any time: nothing is locked. */
+typedef struct dyno_engine_memory {
+  uint64_t kv, workspace, caches;
+  bool has_caches;
+} dyno_engine_memory;
+
+dyno_engine_memory dyno_engine_get_memory(const dyno_engine *engine);
+
+/* What its caches and the blocks of keys and values came to so far. */
+dyno_cache_statistics dyno_engine_get_cache(const dyno_engine *engine);
+
+/* Has every look into a cache, and what comes and leaves, told; NULL stops that. */
+void dyno_engine_set_cache_observer(dyno_engine *engine, dyno_cache_observe *observe,
+                                    void *context);
+
+/* Work for when nobody waits for a token: evicts down to the caches' threshold, moves blocks of
+ * keys and values together, and gives chunks without any to the system. Goes on for budget_ns and
+ * then at most for the copy of one block or the return of one chunk. True when there is more to do.
+ * No result changes. */
+bool dyno_engine_idle(dyno_engine *engine, uint64_t budget_ns);
+
+/* Where that memory comes from (runtime/memory/allocator.h). */
+struct dyno_allocator;
+struct dyno_allocator *dyno_engine_allocator(const dyno_engine *engine);
+
 /* The engine's pool, for whoever measures what the same threads could do at most. */
 struct dyno_pool *dyno_engine_pool(const dyno_engine *engine);
 
@@ -135,15 +186,44 @@ void dyno_sequence_clear(dyno_sequence *sequence);
  * no logits until the next append. */
 bool dyno_sequence_truncate(dyno_sequence *sequence, size_t length);
 
+/* Makes the sequence longer without computing anything: the keys and values of its tokens follow
+ * again and again. Tokens after that are computed at the speed of that depth, and mean nothing: for
+ * measurements. There are no logits until the next append. USAGE when the sequence has fewer than
+ * 64 tokens or more than length, or length exceeds its capacity. */
+dyno_status dyno_sequence_repeat(dyno_sequence *sequence, size_t length, dyno_error *error);
+
 /* Called with the logits [vocab] that follow the token at position; they are gone when it
  * returns. */
 typedef void dyno_logits_visit(void *context, size_t position, const float *logits);
 
 /* Runs count tokens after those that are there already. With visit, the logits of every position
- * are computed and shown to it in order; without, only those of the last token. USAGE when a token
+ * are computed and shown to it in order; without, only those of the last token, and what the cache
+ * knows of the others is not computed again: the logits have the same bits. USAGE when a token
  * is not in the vocabulary or the capacity does not suffice (nothing was run then); MEMORY. */
 dyno_status dyno_sequence_append(dyno_sequence *sequence, const int32_t *tokens, size_t count,
                                  dyno_logits_visit *visit, void *context, dyno_error *error);
+
+/* Takes from the cache what it knows of tokens that are to follow, all but the last at most, and
+ * tells how many that are; the sequence is so much longer then, and the rest is to be appended. For
+ * who appends a prompt in portions. There are no logits until then, unless none were taken. USAGE
+ * as dyno_sequence_append. */
+dyno_status dyno_sequence_reuse(dyno_sequence *sequence, const int32_t *tokens, size_t count,
+                                size_t *taken, dyno_error *error);
+
+/* Tokens that were taken from the cache since the sequence was opened or cleared. */
+size_t dyno_sequence_reused(const dyno_sequence *sequence);
+
+enum { DYNO_MOST_EXPECTED = 8 };
+
+/* Tells of tokens that are likely to come next, the likeliest first: as soon as they are known, and
+ * with something else to do before the next append. With DYNO_PREFETCH_EMBEDDING their rows are
+ * asked for, and decoded where rows are cached; else, and for what is not in the vocabulary, of no
+ * effect. More than DYNO_MOST_EXPECTED are ignored. What dyno_sequence_retain answers need not be
+ * told. */
+void dyno_sequence_expect(dyno_sequence *sequence, const int32_t *tokens, size_t count);
+
+/* What was asked for early, since the sequence was opened. */
+dyno_prefetch_counts dyno_sequence_prefetch_counts(const dyno_sequence *sequence);
 
 /* Tokens so far, and at most. */
 size_t dyno_sequence_length(const dyno_sequence *sequence);

@@ -14,8 +14,18 @@ typedef enum dyno_huge_pages {
   DYNO_HUGE_PAGES_LOAD, /* huge ones are asked for when weights are loaded or a packed file mapped
                          */
   DYNO_HUGE_PAGES_BACKGROUND, /* and mapped weights that did not get them are moved while we run */
-  DYNO_HUGE_PAGES_OFF,        /* small ones only, to compare with */
+  /* As LOAD, but a file that is packed at load stays in the page cache even where memory does not
+   * hold both, which costs some of the huge pages. */
+  DYNO_HUGE_PAGES_KEEP_CACHE,
+  DYNO_HUGE_PAGES_OFF, /* small ones only, to compare with */
 } dyno_huge_pages;
+
+/* Where the memory of sequences and caches comes from. */
+typedef enum dyno_allocator_kind {
+  DYNO_ALLOC_BUDDY,  /* blocks cut from large stretches of huge pages, which stay */
+  DYNO_ALLOC_MALLOC, /* the system's malloc, to compare with */
+  DYNO_ALLOC_KIND_COUNT
+} dyno_allocator_kind;
 
 /* On which NUMA node weights are, where there is more than one. */
 typedef enum dyno_numa {

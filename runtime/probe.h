@@ -52,9 +52,30 @@ typedef struct dyno_probe_event {
   size_t tokens;             /* in the pass */
 } dyno_probe_event;
 
+/* The rows that matrices are about to be multiplied with, of all tokens of a pass. */
+typedef struct dyno_probe_rows {
+  dyno_probe_op
+      op;       /* of ATTENTION_QKV, ATTENTION_OUTPUT, MOE_GATE_UP (and router), MOE_DOWN, HEAD */
+  size_t layer; /* 0 for the head */
+  const float *rows; /* [count][k] */
+  size_t count, k;
+  /* The same rows rounded, as kernels/base/a8.h has them, where the matrices take those; else NULL:
+   * they take the floats. */
+  const void *rounded;
+  /* MOE_GATE_UP: the experts that each row goes to, [count][chosen], the likeliest first. Else
+   * NULL. */
+  const int32_t *expert;
+  size_t chosen;
+  /* MOE_DOWN: rows group_begin[g] to group_begin[g + 1] go to expert group_expert[g]. Else NULL. */
+  const size_t *group_begin, *group_expert;
+  size_t groups;
+} dyno_probe_rows;
+
 typedef struct dyno_probe {
-  void (*event)(void *context, const dyno_probe_event *event);
+  void (*event)(void *context, const dyno_probe_event *event); /* may be NULL, if rows is not */
   void *context;
+  /* Called by the first thread, while the others may be working already; may be NULL. */
+  void (*rows)(void *context, const dyno_probe_rows *rows);
 } dyno_probe;
 
 #endif

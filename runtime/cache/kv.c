@@ -1,6 +1,7 @@
 #include "runtime/cache/kv.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "kernels/base/kv_block.h"
 
@@ -16,111 +17,180 @@ static size_t ring_blocks(size_t window, size_t batch)
   return blocks_for(window - 1 + batch) + 1;
 }
 
-/* A huge page of blocks; one block if it is larger; all of them if they are fewer. */
-static size_t blocks_of_slab(size_t block_bytes, size_t total)
-{
-  size_t fit = DYNO_HUGE_PAGE / block_bytes;
-  if (fit > total)
-    fit = total;
-  return fit == 0 ? 1 : fit;
-}
-
-dyno_status dyno_kv_open(dyno_kv *kv, const dyno_model_config *config, dyno_dtype dtype,
-                         size_t capacity, size_t batch, dyno_huge_pages huge_pages,
-                         dyno_error *error)
+size_t dyno_kv_layer_block_bytes(const dyno_model_config *config, dyno_dtype dtype)
 {
   const dyno_kv_shape shape = {dyno_row_bytes(dtype, 1), DYNO_KV_BLOCK_TOKENS, config->kv_heads,
                                config->head_dim};
+  return dyno_kv_block_bytes(&shape);
+}
 
+static bool open_layer(dyno_kv_layer *layer, size_t block_count)
+{
+  layer->block_count = block_count;
+  layer->blocks = calloc(block_count, sizeof *layer->blocks);
+  layer->number = calloc(block_count, sizeof *layer->number);
+  for (size_t b = 0; layer->number != NULL && b < block_count; b++)
+    layer->number[b] = DYNO_KV_NO_BLOCK;
+  return layer->blocks != NULL && layer->number != NULL;
+}
+
+dyno_status dyno_kv_open(dyno_kv *kv, dyno_kv_pool *pool, const dyno_model_config *config,
+                         size_t capacity, size_t batch, dyno_error *error)
+{
+  size_t all = blocks_for(capacity), ring = ring_blocks(config->window, batch), total = 0;
   *kv = (dyno_kv){
+      .pool = pool,
       .layers = calloc(config->layers, sizeof *kv->layers),
       .layer_count = config->layers,
-      .block_bytes = dyno_kv_block_bytes(&shape),
       .capacity = capacity,
-      .huge_pages = huge_pages,
   };
-  size_t total = 0;
-  for (size_t i = 0; kv->layers != NULL && i < config->layers; i++) {
-    dyno_kv_layer *layer = &kv->layers[i];
-    size_t all = blocks_for(capacity), ring = ring_blocks(config->window, batch);
-    layer->block_count = config->slides[i] && ring < all ? ring : all;
-    layer->blocks = calloc(layer->block_count, sizeof *layer->blocks);
-    if (layer->blocks == NULL) {
-      dyno_kv_close(kv);
-      break;
-    }
-    total += layer->block_count;
+  bool made = kv->layers != NULL;
+  for (size_t i = 0; made && i < config->layers; i++) {
+    made = open_layer(&kv->layers[i], config->slides[i] && ring < all ? ring : all);
+    total += kv->layers[i].block_count;
   }
-  if (kv->layers == NULL)
-    return dyno_fail(error, DYNO_ERROR_MEMORY, "KV cache of %zu tokens: out of memory", capacity);
-  kv->blocks_per_slab = blocks_of_slab(kv->block_bytes, total);
-  return DYNO_OK;
+  dyno_status status = made ? dyno_kv_pool_promise(pool, total, error)
+                            : dyno_fail(error, DYNO_ERROR_MEMORY, "out of memory");
+  if (status == DYNO_OK) {
+    kv->promised = total;
+    return DYNO_OK;
+  }
+  dyno_error_prepend(error, "KV cache of %zu tokens", capacity);
+  dyno_kv_close(kv);
+  return status;
 }
 
-/* Cuts the next block from the slabs. */
-static dyno_status take_block(void **block, dyno_kv *kv, dyno_error *error)
+static void put(dyno_kv *kv, dyno_kv_layer *layer, size_t slot, dyno_kv_block block)
 {
-  dyno_pages pages = kv->huge_pages == DYNO_HUGE_PAGES_OFF ? DYNO_PAGES_SMALL : DYNO_PAGES_HUGE;
-  size_t slab = kv->block_total / kv->blocks_per_slab, slot = kv->block_total % kv->blocks_per_slab;
-  if (slab == kv->slab_count) {
-    dyno_buffer *longer = realloc(kv->slabs, (slab + 1) * sizeof *longer);
-    if (longer == NULL)
-      return dyno_fail(error, DYNO_ERROR_MEMORY, "KV cache: out of memory");
-    kv->slabs = longer;
-    dyno_status status =
-        dyno_buffer_open_on(&kv->slabs[slab], kv->blocks_per_slab * kv->block_bytes, pages, error);
-    if (status != DYNO_OK)
-      return status;
-    kv->slab_count++;
-  }
-  *block = (char *)kv->slabs[slab].data + slot * kv->block_bytes;
-  kv->block_total++;
-  return DYNO_OK;
+  kv->held += block != DYNO_KV_NO_BLOCK;
+  kv->held -= layer->number[slot] != DYNO_KV_NO_BLOCK;
+  layer->number[slot] = block;
+  layer->blocks[slot] = block != DYNO_KV_NO_BLOCK ? dyno_kv_pool_data(kv->pool, block) : NULL;
 }
 
-dyno_status dyno_kv_reserve(dyno_kv *kv, size_t tokens, dyno_error *error)
+/* Gives the slot a block of its own; with keep, one that holds the same. A shared block's others
+ * keep it alive, so that releasing first is safe, and there are never more blocks than promised. */
+static void own(dyno_kv *kv, dyno_kv_layer *layer, size_t slot, bool keep)
 {
+  dyno_kv_block before = layer->number[slot];
+  if (before != DYNO_KV_NO_BLOCK && !dyno_kv_pool_shared(kv->pool, before))
+    return;
+  if (before != DYNO_KV_NO_BLOCK)
+    dyno_kv_pool_release(kv->pool, before);
+  dyno_kv_block after = dyno_kv_pool_take(kv->pool);
+  if (keep && before != DYNO_KV_NO_BLOCK)
+    memcpy(dyno_kv_pool_data(kv->pool, after), dyno_kv_pool_data(kv->pool, before),
+           kv->pool->block_bytes);
+  put(kv, layer, slot, after);
+}
+
+void dyno_kv_reserve(dyno_kv *kv, size_t from, size_t to)
+{
+  size_t first = from / DYNO_KV_BLOCK_TOKENS, end = blocks_for(to);
   for (size_t i = 0; i < kv->layer_count; i++) {
     dyno_kv_layer *layer = &kv->layers[i];
-    size_t needed = blocks_for(tokens);
-    if (needed > layer->block_count)
-      needed = layer->block_count;
-    /* Blocks fill from the front, so the missing ones are at the back. */
-    size_t first = needed;
-    while (first > 0 && layer->blocks[first - 1] == NULL)
-      first--;
-    for (size_t b = first; b < needed; b++) {
-      dyno_status status = take_block(&layer->blocks[b], kv, error);
-      if (status != DYNO_OK)
-        return status;
-    }
+    for (size_t b = first; b < end; b++)
+      own(kv, layer, b % layer->block_count, b == first && from % DYNO_KV_BLOCK_TOKENS != 0);
   }
-  return DYNO_OK;
+  if (to > kv->reached)
+    kv->reached = to;
 }
 
-size_t dyno_kv_oldest(const dyno_kv *kv, size_t length)
+void dyno_kv_adopt(dyno_kv *kv, size_t layer, size_t index, dyno_kv_block block, size_t reached)
 {
-  size_t oldest = 0;
+  dyno_kv_layer *into = &kv->layers[layer];
+  size_t slot = index % into->block_count;
+  if (reached > kv->reached)
+    kv->reached = reached;
+  if (index + into->block_count < blocks_for(reached))
+    return;
+  if (into->number[slot] != DYNO_KV_NO_BLOCK)
+    dyno_kv_pool_release(kv->pool, into->number[slot]);
+  dyno_kv_pool_retain(kv->pool, block);
+  put(kv, into, slot, block);
+}
+
+dyno_kv_block dyno_kv_block_of(const dyno_kv *kv, size_t layer, size_t index)
+{
+  return kv->layers[layer].number[index % kv->layers[layer].block_count];
+}
+
+void dyno_kv_repeat(dyno_kv *kv, size_t from, size_t to)
+{
+  size_t whole = from / DYNO_KV_BLOCK_TOKENS;
   for (size_t i = 0; i < kv->layer_count; i++) {
-    size_t held = kv->layers[i].block_count * DYNO_KV_BLOCK_TOKENS;
-    if (length > held && length - held > oldest)
-      oldest = length - held;
+    dyno_kv_layer *layer = &kv->layers[i];
+    for (size_t b = whole; b < blocks_for(to) && b < layer->block_count; b++) {
+      own(kv, layer, b, false);
+      memcpy(layer->blocks[b], layer->blocks[b % whole], kv->pool->block_bytes);
+    }
   }
-  return oldest;
+  if (to > kv->reached)
+    kv->reached = to;
+}
+
+size_t dyno_kv_oldest(const dyno_kv *kv)
+{
+  size_t oldest = 0, blocks = blocks_for(kv->reached);
+  for (size_t i = 0; i < kv->layer_count; i++) {
+    size_t held = kv->layers[i].block_count;
+    if (blocks > held && blocks - held > oldest)
+      oldest = blocks - held;
+  }
+  return oldest * DYNO_KV_BLOCK_TOKENS;
+}
+
+/* Calls on every block that is held. */
+static void for_each_block(dyno_kv *kv, void (*visit)(dyno_kv *kv, dyno_kv_layer *layer, size_t b))
+{
+  for (size_t i = 0; kv->layers != NULL && i < kv->layer_count; i++)
+    for (size_t b = 0; kv->layers[i].number != NULL && b < kv->layers[i].block_count; b++)
+      if (kv->layers[i].number[b] != DYNO_KV_NO_BLOCK)
+        visit(kv, &kv->layers[i], b);
+}
+
+static void drop(dyno_kv *kv, dyno_kv_layer *layer, size_t b)
+{
+  dyno_kv_pool_release(kv->pool, layer->number[b]);
+  put(kv, layer, b, DYNO_KV_NO_BLOCK);
+}
+
+static void drop_shared(dyno_kv *kv, dyno_kv_layer *layer, size_t b)
+{
+  if (dyno_kv_pool_shared(kv->pool, layer->number[b]))
+    drop(kv, layer, b);
+}
+
+static void refresh(dyno_kv *kv, dyno_kv_layer *layer, size_t b)
+{
+  layer->blocks[b] = dyno_kv_pool_data(kv->pool, layer->number[b]);
+}
+
+void dyno_kv_clear(dyno_kv *kv)
+{
+  for_each_block(kv, drop_shared);
+  kv->reached = 0;
+}
+
+void dyno_kv_refresh(dyno_kv *kv)
+{
+  for_each_block(kv, refresh);
 }
 
 void dyno_kv_close(dyno_kv *kv)
 {
-  for (size_t i = 0; kv->layers != NULL && i < kv->layer_count; i++)
+  for_each_block(kv, drop);
+  for (size_t i = 0; kv->layers != NULL && i < kv->layer_count; i++) {
     free(kv->layers[i].blocks);
+    free(kv->layers[i].number);
+  }
   free(kv->layers);
-  for (size_t i = 0; i < kv->slab_count; i++)
-    dyno_buffer_close(&kv->slabs[i]);
-  free(kv->slabs);
+  if (kv->pool != NULL)
+    dyno_kv_pool_withdraw(kv->pool, kv->promised);
   *kv = (dyno_kv){0};
 }
 
 uint64_t dyno_kv_bytes(const dyno_kv *kv)
 {
-  return (uint64_t)kv->block_total * kv->block_bytes;
+  return (uint64_t)kv->held * kv->pool->block_bytes;
 }

@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "kernels/base/kv_block.h"
 #include "runtime/forward/ops.h"
 
 /* Queries of one head that are claimed together: they share the keys and values that they see. */
@@ -27,6 +28,12 @@ static void project_inputs(dyno_lane *lane, const dyno_layer *layer)
     dyno_lane_quantize(lane, stream->quantized, stream->normalized, lane->model->config->d_model,
                        lane->first, lane->last, 0, lane->model->config->d_model);
   dyno_lane_meet_tokens(lane);
+  dyno_lane_show(lane, &(dyno_probe_rows){.op = DYNO_PROBE_ATTENTION_QKV,
+                                          .layer = (size_t)lane->layer,
+                                          .rows = stream->normalized,
+                                          .count = lane->m,
+                                          .k = layer->query.k,
+                                          .rounded = rounded ? stream->quantized : NULL});
   dyno_lane_matmul(lane, DYNO_PROBE_ATTENTION_QKV, matmuls, COUNT);
 }
 
@@ -87,7 +94,7 @@ static void rotate_and_store(const dyno_lane *lane, const dyno_kv_layer *kv)
 static void count_attention(const dyno_attention_args *args, dyno_dtype format, size_t row0,
                             size_t row1, uint64_t *bytes, uint64_t *macs)
 {
-  size_t row_bytes = dyno_row_bytes(format, args->head_size);
+  size_t row_bytes = dyno_kv_vector_bytes(dyno_row_bytes(format, 1), args->head_size);
   size_t seen_to = 0;
   for (size_t row = row0; row < row1; row++) {
     size_t t = row % args->m, end = args->first_position + t + 1;
@@ -160,6 +167,14 @@ static void project_output(dyno_lane *lane, const dyno_layer *layer)
                        lane->last, 0, linear->k);
     dyno_lane_meet_tokens(lane);
   }
+  dyno_lane_show(lane, &(dyno_probe_rows){.op = DYNO_PROBE_ATTENTION_OUTPUT,
+                                          .layer = (size_t)lane->layer,
+                                          .rows = w->attended,
+                                          .count = lane->m,
+                                          .k = linear->k,
+                                          .rounded = linear->activation == DYNO_A8
+                                                         ? lane->stream->quantized
+                                                         : NULL});
   dyno_lane_matmul(lane, DYNO_PROBE_ATTENTION_OUTPUT, &matmul, 1);
 }
 

@@ -4,6 +4,7 @@
 
 #include "kernels/base/a8.h"
 #include "runtime/forward/ops.h"
+#include "runtime/forward/prefetch.h"
 
 /* Gate and up values that are worked on together, small enough to stay in a level-2 cache until
  * they have been activated. */
@@ -165,6 +166,59 @@ static void activate(const dyno_lane *lane, const dyno_layer *layer, const dyno_
                        span->row1);
 }
 
+static void show_gate_and_up(const dyno_lane *lane, const dyno_layer *layer)
+{
+  const dyno_model_config *config = lane->model->config;
+  bool rounded = layer->gate.activation == DYNO_A8 || layer->up.activation == DYNO_A8;
+  dyno_lane_show(lane, &(dyno_probe_rows){.op = DYNO_PROBE_MOE_GATE_UP,
+                                          .layer = (size_t)lane->layer,
+                                          .rows = lane->stream->normalized,
+                                          .count = lane->m,
+                                          .k = config->d_model,
+                                          .rounded = rounded ? lane->stream->quantized : NULL,
+                                          .expert = lane->stream->expert,
+                                          .chosen = config->experts_per_token});
+}
+
+static void show_down(const dyno_lane *lane, const dyno_layer *layer)
+{
+  const dyno_own *own = lane->own;
+  dyno_lane_show(lane, &(dyno_probe_rows){.op = DYNO_PROBE_MOE_DOWN,
+                                          .layer = (size_t)lane->layer,
+                                          .rows = lane->workspace->gate,
+                                          .count = own->group_begin[own->groups],
+                                          .k = layer->down.k,
+                                          .rounded = layer->down.activation == DYNO_A8
+                                                         ? lane->workspace->activated
+                                                         : NULL,
+                                          .group_begin = own->group_begin,
+                                          .group_expert = own->group_expert,
+                                          .groups = own->groups});
+}
+
+/* Asks for the beginning of what we read first of some matmuls of the same rows. Where a matrix
+ * begins the processor's own prefetcher has nothing to go by yet. For a single token only: with
+ * more, the arithmetic takes longer than the reading. */
+static void prefetch(const dyno_lane *lane, dyno_shares *shares, const dyno_matmul *const *matmuls,
+                     size_t count)
+{
+  dyno_span span;
+  if ((lane->workspace->prefetch & DYNO_PREFETCH_EXPERTS) == 0 || lane->m > 1 ||
+      !dyno_shares_peek(shares, &span))
+    return;
+  for (size_t i = 0; i < count; i++) {
+    const dyno_matmul_args *args = &matmuls[i]->args;
+    const dyno_layout *layout = matmuls[i]->linear->layout;
+    size_t matrix = layout->bytes(layout, args->n, args->k);
+    size_t begin = matrix * span.row0 / args->n, end = matrix * span.row1 / args->n;
+    size_t bytes =
+        end - begin < DYNO_PREFETCH_PANEL_BYTES ? end - begin : DYNO_PREFETCH_PANEL_BYTES;
+    dyno_prefetch_lines((const char *)args->weight[span.group] + begin, bytes);
+    lane->own->panels++;
+    lane->own->panel_bytes += bytes;
+  }
+}
+
 static void multiply_gate_and_up(dyno_lane *lane, const dyno_layer *layer)
 {
   const dyno_workspace *w = lane->workspace;
@@ -178,6 +232,10 @@ static void multiply_gate_and_up(dyno_lane *lane, const dyno_layer *layer)
   if (layer->down.activation == DYNO_A8)
     granule = dyno_common_multiple(granule, DYNO_A8_BLOCK);
   dyno_shares shares = dyno_shares_of(lane, &gate, 1, granule, ACTIVATED_TOGETHER);
+  prefetch(lane, &shares, (const dyno_matmul *const[]){&gate, &up}, 2);
+  gather(lane, layer);
+  dyno_lane_meet_tokens(lane);
+  show_gate_and_up(lane, layer);
   dyno_span span;
   while (dyno_shares_next(&shares, &span)) {
     dyno_lane_matmul_span(lane, DYNO_PROBE_MOE_GATE_UP, &gate, &span);
@@ -186,12 +244,19 @@ static void multiply_gate_and_up(dyno_lane *lane, const dyno_layer *layer)
   }
 }
 
+/* Begins with what is left of the time until all threads are through with gate and up. */
 static void multiply_down(dyno_lane *lane, const dyno_layer *layer)
 {
   const dyno_workspace *w = lane->workspace;
   const dyno_matmul down =
       expert_matmul(lane, &layer->down, &lane->own->down, w->expert_output, w->gate, w->activated);
-  dyno_lane_matmul(lane, DYNO_PROBE_MOE_DOWN, &down, 1);
+  dyno_shares shares = dyno_shares_of(lane, &down, 1, layer->down.layout->row_granule, 0);
+  prefetch(lane, &shares, (const dyno_matmul *const[]){&down}, 1);
+  dyno_lane_meet(lane);
+  show_down(lane, layer);
+  dyno_span span;
+  while (dyno_shares_next(&shares, &span))
+    dyno_lane_matmul_span(lane, DYNO_PROBE_MOE_DOWN, &down, &span);
 }
 
 /* residual += weight * output over the token's experts, in the order the router chose them. */
@@ -224,10 +289,7 @@ void dyno_lane_mix(dyno_lane *lane, const dyno_layer *layer)
                        d);
   route(lane, layer);
   group_by_expert(lane);
-  gather(lane, layer);
-  dyno_lane_meet_tokens(lane);
   multiply_gate_and_up(lane, layer);
-  dyno_lane_meet(lane);
   multiply_down(lane, layer);
   dyno_lane_meet(lane);
   combine(lane);

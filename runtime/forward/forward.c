@@ -1,6 +1,8 @@
 /* The model as OpenAI's gpt_oss/torch/model.py computes it. */
 #include "runtime/forward/forward.h"
 
+#include <string.h>
+
 #include "kernels/elementwise/rope.h"
 #include "runtime/forward/attention.h"
 #include "runtime/forward/experts.h"
@@ -11,15 +13,20 @@ typedef struct forward_job {
   dyno_pass pass;
   const dyno_kv *kv;
   const int32_t *tokens;
+  const float *const *rows; /* of the tokens, from the cache; NULL without one */
 } forward_job;
 
-static void embed(const dyno_lane *lane, const int32_t *tokens)
+static void embed(const dyno_lane *lane, const int32_t *tokens, const float *const *cached)
 {
-  const dyno_tensor *table = lane->model->embedding;
+  const dyno_embedding *table = &lane->model->embedding;
   uint64_t begin = dyno_lane_clock(lane);
   for (size_t t = lane->first; t < lane->last; t++) {
-    const uint8_t *row = (const uint8_t *)table->data + (size_t)tokens[t] * table->row_bytes;
-    dyno_row_to_float(lane->stream->residual + t * table->k, row, table->dtype, table->k);
+    float *residual = lane->stream->residual + t * table->k;
+    const uint8_t *row = table->rows + (size_t)tokens[t] * table->row_bytes;
+    if (cached != NULL && cached[t] != NULL)
+      memcpy(residual, cached[t], table->k * sizeof *residual);
+    else
+      dyno_row_to_float(residual, row, table->dtype, table->k);
   }
   if (lane->pass->probe == NULL)
     return;
@@ -53,7 +60,7 @@ static void run_forward(void *context, unsigned thread, unsigned threads)
   const forward_job *job = context;
   const dyno_model *model = job->pass.model;
   dyno_lane lane = dyno_lane_enter(&job->pass, thread, threads);
-  embed(&lane, job->tokens);
+  embed(&lane, job->tokens, job->rows);
   prepare_rope(&lane);
   for (size_t i = 0; i < model->config->layers; i++) {
     const dyno_layer *layer = &model->layers[i];
@@ -73,6 +80,8 @@ void dyno_forward(dyno_workspace *workspace, dyno_kv *kv, const dyno_model *mode
       .kv = kv,
       .tokens = tokens,
   };
+  if (workspace->embeddings != NULL)
+    job.rows = dyno_embedding_cache_rows(workspace->embeddings, &model->embedding, tokens, m);
   dyno_workspace_start(workspace);
   dyno_pool_run(pool, run_forward, &job);
 }
@@ -98,6 +107,12 @@ static void run_logits(void *context, unsigned thread, unsigned threads)
     dyno_lane_quantize(&lane, stream->quantized, stream->normalized, head->k, lane.first, lane.last,
                        0, head->k);
   dyno_lane_meet_tokens(&lane);
+  dyno_lane_show(
+      &lane, &(dyno_probe_rows){.op = DYNO_PROBE_HEAD,
+                                .rows = stream->normalized,
+                                .count = lane.m,
+                                .k = head->k,
+                                .rounded = head->activation == DYNO_A8 ? stream->quantized : NULL});
   dyno_lane_matmul(&lane, DYNO_PROBE_HEAD, &matmul, 1);
 }
 

@@ -50,10 +50,19 @@ size_t dyno_lane_claim(const dyno_lane *lane, size_t step, unsigned node)
                                    memory_order_relaxed);
 }
 
+void dyno_lane_show(const dyno_lane *lane, const dyno_probe_rows *rows)
+{
+  const dyno_probe *probe = lane->pass->probe;
+  if (probe != NULL && probe->rows != NULL && lane->thread == 0)
+    probe->rows(probe->context, rows);
+}
+
 void dyno_lane_tell(const dyno_lane *lane, dyno_probe_op op, const dyno_kernel *kernel,
                     uint64_t begin_ns, uint64_t bytes, uint64_t macs)
 {
   const dyno_probe *probe = lane->pass->probe;
+  if (probe->event == NULL)
+    return;
   const dyno_probe_event event = {
       .op = dyno_probe_op_name(op),
       .layer = lane->layer,

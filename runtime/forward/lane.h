@@ -48,10 +48,15 @@ void dyno_lane_meet_tokens(const dyno_lane *lane);
 size_t dyno_lane_claim_step(dyno_lane *lane);
 size_t dyno_lane_claim(const dyno_lane *lane, size_t step, unsigned node);
 
-/* The clock, or 0 where nobody measures. */
+/* Shows rows to the probe, if it wants them; of effect on the first thread only. After a meeting,
+ * so that all of them are there. */
+void dyno_lane_show(const dyno_lane *lane, const dyno_probe_rows *rows);
+
+/* The clock, or 0 where nobody asks how long ops take. */
 static inline uint64_t dyno_lane_clock(const dyno_lane *lane)
 {
-  return lane->pass->probe == NULL ? 0 : dyno_clock_ns();
+  const dyno_probe *probe = lane->pass->probe;
+  return probe == NULL || probe->event == NULL ? 0 : dyno_clock_ns();
 }
 
 /* Tells the probe, which there is, of an op that began at begin_ns and is over. */

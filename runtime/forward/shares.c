@@ -121,18 +121,37 @@ static bool share_left(const dyno_shares *shares)
   return at->group < end->group || (at->group == end->group && at->row0 < end->row0);
 }
 
+/* Where what is left of our share of a group's matrix ends. */
+static size_t share_stop(const dyno_shares *shares)
+{
+  const dyno_span *at = &shares->at, *end = &shares->end;
+  return at->matmul == end->matmul && at->group == end->group ? end->row0 : at->row1;
+}
+
+static bool have_share(dyno_shares *shares)
+{
+  while (!share_left(shares))
+    if (!take_share(shares))
+      return false;
+  return true;
+}
+
+bool dyno_shares_peek(dyno_shares *shares, dyno_span *span)
+{
+  if (!have_share(shares))
+    return false;
+  *span = shares->at;
+  span->row1 = share_stop(shares);
+  return true;
+}
+
 bool dyno_shares_next(dyno_shares *shares, dyno_span *span)
 {
-  for (;;) {
-    while (!share_left(shares))
-      if (!take_share(shares))
-        return false;
-    dyno_span *at = &shares->at, *end = &shares->end;
+  while (have_share(shares)) {
+    dyno_span *at = &shares->at;
     const dyno_matmul_args *args = &shares->matmuls[at->matmul].args;
-    bool last = at->matmul == end->matmul && at->group == end->group;
-    size_t stop = last ? end->row0 : at->row1;
     size_t tokens = args->group_begin[at->group + 1] - args->group_begin[at->group];
-    size_t rows = stop - at->row0;
+    size_t rows = share_stop(shares) - at->row0;
     if (shares->most_cells > 0 && tokens > 0) {
       size_t most = shares->most_cells / tokens / shares->granule * shares->granule;
       rows = smaller(rows, most > 0 ? most : shares->granule);
@@ -144,4 +163,5 @@ bool dyno_shares_next(dyno_shares *shares, dyno_span *span)
     if (rows > 0 && tokens > 0)
       return true;
   }
+  return false;
 }

@@ -41,6 +41,10 @@ typedef struct dyno_shares {
 dyno_shares dyno_shares_of(dyno_lane *lane, const dyno_matmul *matmuls, size_t count,
                            size_t granule, size_t most_cells);
 
+/* The span that dyno_shares_next will give, claimed already; its size is not limited by most_cells.
+ * False when there is none left. */
+bool dyno_shares_peek(dyno_shares *shares, dyno_span *span);
+
 /* The next span; false when there is none left. */
 bool dyno_shares_next(dyno_shares *shares, dyno_span *span);
 

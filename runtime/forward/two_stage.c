@@ -34,52 +34,74 @@ typedef struct dyno_screen_thread {
   double tail;     /* of those that were left out */
 } screen_thread;
 
-dyno_status dyno_two_stage_open(dyno_two_stage *two_stage, const dyno_linear *head,
-                                const dyno_head_screen *screen, unsigned threads, dyno_error *error)
+/* The blocks it holds, each of count times size bytes. */
+typedef struct piece {
+  void **block;
+  size_t count, size;
+} piece;
+
+enum { PIECES = 7 };
+
+static void list_pieces(piece pieces[PIECES], dyno_two_stage *t)
 {
+  const piece all[PIECES] = {
+      {(void **)&t->candidate, (size_t)t->threads * CAPACITY, sizeof(candidate)},
+      {(void **)&t->thread, t->threads, sizeof(screen_thread)},
+      {&t->query, 1, dyno_screen_query_bytes(t->head->k)},
+      {(void **)&t->values, t->head->k, sizeof(float)},
+      {&t->a8_row, 1, dyno_a8_row_bytes(t->head->k)},
+      {(void **)&t->id, MOST_EXACT, sizeof(int32_t)},
+      {(void **)&t->logit, MOST_EXACT, sizeof(float)},
+  };
+  memcpy(pieces, all, sizeof all);
+}
+
+dyno_status dyno_two_stage_open(dyno_two_stage *two_stage, const dyno_linear *head,
+                                const dyno_head_screen *screen, unsigned threads,
+                                dyno_allocator *allocator, dyno_error *error)
+{
+  piece pieces[PIECES];
   *two_stage = (dyno_two_stage){
       .screen = screen,
       .head = head,
+      .allocator = allocator,
       .threads = threads,
-      .candidate = calloc((size_t)threads * CAPACITY, sizeof(candidate)),
-      .thread = calloc(threads, sizeof(screen_thread)),
-      .query = aligned_alloc(64, dyno_screen_query_bytes(head->k)),
-      .values = calloc(head->k, sizeof(float)),
-      .a8_row = aligned_alloc(64, dyno_a8_row_bytes(head->k)),
-      .id = calloc(MOST_EXACT, sizeof(int32_t)),
-      .logit = calloc(MOST_EXACT, sizeof(float)),
       .passes = 1,
   };
-  if (two_stage->candidate != NULL && two_stage->thread != NULL && two_stage->query != NULL &&
-      two_stage->values != NULL && two_stage->a8_row != NULL && two_stage->id != NULL &&
-      two_stage->logit != NULL)
-    return DYNO_OK;
-  dyno_two_stage_close(two_stage);
-  return dyno_fail(error, DYNO_ERROR_MEMORY, "two-stage logits: out of memory");
+  list_pieces(pieces, two_stage);
+  for (size_t i = 0; i < PIECES; i++) {
+    size_t bytes = pieces[i].count * pieces[i].size;
+    *pieces[i].block = dyno_allocate_zeroed(allocator, bytes, 64, DYNO_PURPOSE_WORKSPACE);
+    if (*pieces[i].block == NULL) {
+      dyno_two_stage_close(two_stage);
+      return dyno_fail(error, DYNO_ERROR_MEMORY, "two-stage logits: no memory for %zu bytes",
+                       bytes);
+    }
+  }
+  return DYNO_OK;
 }
 
 void dyno_two_stage_close(dyno_two_stage *two_stage)
 {
-  free(two_stage->candidate);
-  free(two_stage->thread);
-  free(two_stage->query);
-  free(two_stage->values);
-  free(two_stage->a8_row);
-  free(two_stage->id);
-  free(two_stage->logit);
+  piece pieces[PIECES];
+  if (two_stage->allocator == NULL)
+    return;
+  list_pieces(pieces, two_stage);
+  for (size_t i = 0; i < PIECES; i++)
+    dyno_release(two_stage->allocator, *pieces[i].block);
   *two_stage = (dyno_two_stage){0};
 }
 
 /* The clock, or 0 where nobody measures. */
 static uint64_t clock_of(const dyno_two_stage_crew *crew)
 {
-  return crew->probe == NULL ? 0 : dyno_clock_ns();
+  return crew->probe == NULL || crew->probe->event == NULL ? 0 : dyno_clock_ns();
 }
 
 /* Tells of an op that is over now. */
 static void tell(const dyno_two_stage_crew *crew, dyno_probe_event *event)
 {
-  if (crew->probe == NULL)
+  if (crew->probe == NULL || crew->probe->event == NULL)
     return;
   event->layer = -1;
   event->end_ns = dyno_clock_ns();
@@ -219,7 +241,7 @@ static void screen_part(void *context, unsigned thread, unsigned threads)
   dyno_screen_args args = {
       .lower = lower,
       .upper = upper,
-      .screen = two_stage->screen->panels.data,
+      .screen = two_stage->screen->panels,
       .quants = job->query->quants,
       .scales = job->query->scales,
       .offsets = job->query->offsets,

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "kernels/base/buffer.h"
+#include "runtime/memory/allocator.h"
 #include "runtime/model/head_screen.h"
 #include "runtime/model/linear.h"
 #include "runtime/probe.h"
@@ -21,8 +21,9 @@
 
 /* Working memory of one sequence. */
 typedef struct dyno_two_stage {
-  const dyno_head_screen *screen; /* not owned, like the head */
+  const dyno_head_screen *screen; /* not owned, like the head and the allocator */
   const dyno_linear *head;
+  dyno_allocator *allocator;
   unsigned threads;
   struct dyno_candidate *candidate;  /* [threads][capacity], then those of all threads, in order */
   struct dyno_screen_thread *thread; /* [threads] */
@@ -36,10 +37,11 @@ typedef struct dyno_two_stage {
   dyno_logits_counts counts; /* but for full */
 } dyno_two_stage;
 
-/* Memory for a head and its screen. MEMORY, and *two_stage is zeroed. */
+/* Memory for a head and its screen, from an allocator that outlives it. MEMORY, and *two_stage is
+ * zeroed. */
 dyno_status dyno_two_stage_open(dyno_two_stage *two_stage, const dyno_linear *head,
                                 const dyno_head_screen *screen, unsigned threads,
-                                dyno_error *error);
+                                dyno_allocator *allocator, dyno_error *error);
 
 void dyno_two_stage_close(dyno_two_stage *two_stage);
 

@@ -1,7 +1,5 @@
 #include "runtime/forward/workspace.h"
 
-#include <stdlib.h>
-
 #include "kernels/base/a8.h"
 
 enum { LINE = 64, PAGE = 4096 };
@@ -135,34 +133,49 @@ static void count_peers(dyno_workspace *w, const dyno_pool *pool)
   }
 }
 
+static dyno_status out_of_memory(size_t bytes, dyno_error *error)
+{
+  return dyno_fail(error, DYNO_ERROR_MEMORY, "workspace: no memory for %zu bytes", bytes);
+}
+
+static void *allocate(dyno_workspace *w, size_t count, size_t bytes)
+{
+  return dyno_allocate_zeroed(w->allocator, count * bytes, LINE, DYNO_PURPOSE_WORKSPACE);
+}
+
 dyno_status dyno_workspace_open(dyno_workspace *workspace, const dyno_model *model, size_t capacity,
-                                const dyno_pool *pool, dyno_error *error)
+                                const dyno_pool *pool, dyno_allocator *allocator, dyno_error *error)
 {
   dyno_workspace *w = workspace;
   *w = (dyno_workspace){
+      .allocator = allocator,
       .pool = pool,
       .threads = dyno_pool_threads(pool),
       .nodes = dyno_pool_nodes(pool),
       .claim_steps = model->config->layers * CLAIM_STEPS_PER_LAYER + CLAIM_STEPS_AFTER,
   };
-  w->own = calloc(w->threads, sizeof *w->own);
-  w->claims = calloc(w->claim_steps * w->nodes, sizeof *w->claims);
+  w->own = allocate(w, w->threads, sizeof *w->own);
+  w->claims = allocate(w, w->claim_steps * w->nodes, sizeof *w->claims);
   dyno_status status = DYNO_OK;
   if (w->own == NULL || w->claims == NULL)
-    status = dyno_fail(error, DYNO_ERROR_MEMORY, "workspace: out of memory");
+    status = out_of_memory(w->claim_steps * w->nodes * sizeof *w->claims, error);
   if (status == DYNO_OK)
     status = dyno_barrier_open(&w->barrier, w->threads, dyno_pool_kind_of(pool), error);
   arena memory = {0};
   if (status == DYNO_OK) {
     count_peers(w, pool);
     lay_out(w, &memory, model, capacity);
-    status = dyno_buffer_open(&w->buffer, memory.used, error);
+    w->memory = dyno_allocate(allocator, memory.used,
+                              memory.used < DYNO_HUGE_PAGE / 2 ? PAGE : DYNO_HUGE_PAGE,
+                              DYNO_PURPOSE_WORKSPACE);
+    if (w->memory == NULL)
+      status = out_of_memory(memory.used, error);
   }
   if (status != DYNO_OK) {
     dyno_workspace_close(w);
     return status;
   }
-  memory = (arena){w->buffer.data, 0};
+  memory = (arena){w->memory, 0};
   lay_out(w, &memory, model, capacity);
   return DYNO_OK;
 }
@@ -175,9 +188,11 @@ void dyno_workspace_start(dyno_workspace *workspace)
 
 void dyno_workspace_close(dyno_workspace *workspace)
 {
-  dyno_buffer_close(&workspace->buffer);
   dyno_barrier_close(&workspace->barrier);
-  free(workspace->own);
-  free(workspace->claims);
+  if (workspace->allocator != NULL) {
+    dyno_release(workspace->allocator, workspace->memory);
+    dyno_release(workspace->allocator, workspace->own);
+    dyno_release(workspace->allocator, workspace->claims);
+  }
   *workspace = (dyno_workspace){0};
 }

@@ -6,8 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "kernels/base/buffer.h"
+#include "runtime/cache/embedding_cache.h"
+#include "runtime/memory/allocator.h"
 #include "runtime/model/model.h"
+#include "runtime/prefetch.h"
 #include "runtime/threads/barrier.h"
 #include "runtime/threads/pool.h"
 
@@ -39,31 +41,38 @@ typedef struct dyno_own {
   dyno_group_pointers gate, up, down;
   void *attention_scratch;
   unsigned node, peers; /* the node of the pool, and how many threads are on it */
+  uint64_t panels,
+      panel_bytes; /* of experts' matrices, prefetched since the workspace was opened */
 } dyno_own;
 
 typedef struct dyno_workspace {
-  dyno_buffer buffer;   /* holds everything below but own, claims and barrier */
-  dyno_stream shared;   /* of model->batch tokens */
-  float *query;         /* [m][heads * head_dim] */
-  float *key, *value;   /* [m][kv_heads * head_dim] */
-  float *attended;      /* [m][heads * head_dim] */
-  float *projected;     /* [m][d_model] */
-  float *router_logits; /* [m][experts] */
-  float *gate, *up;     /* [rows][d_ff] */
-  void *activated;      /* A8 rows of d_ff, [rows]; or NULL */
-  float *expert_output; /* [rows][d_model] */
-  dyno_own *own;        /* [threads] */
+  dyno_allocator *allocator; /* not owned */
+  void *memory;              /* holds everything below but own, claims and barrier; not zeroed */
+  dyno_stream shared;        /* of model->batch tokens */
+  float *query;              /* [m][heads * head_dim] */
+  float *key, *value;        /* [m][kv_heads * head_dim] */
+  float *attended;           /* [m][heads * head_dim] */
+  float *projected;          /* [m][d_model] */
+  float *router_logits;      /* [m][experts] */
+  float *gate, *up;          /* [rows][d_ff] */
+  void *activated;           /* A8 rows of d_ff, [rows]; or NULL */
+  float *expert_output;      /* [rows][d_model] */
+  dyno_own *own;             /* [threads] */
   dyno_barrier *barrier;
   atomic_size_t *claims; /* [claim_steps][nodes]: numbers handed out, of each step */
   size_t claim_steps;
   const dyno_pool *pool; /* not owned */
   unsigned threads, nodes;
+  /* Set by the owner once it is open. */
+  dyno_embedding_cache *embeddings; /* not owned; NULL: rows are decoded for every pass */
+  dyno_prefetch prefetch;
 } dyno_workspace;
 
 /* Allocates for the model's batch, sequences of at most capacity tokens, and the threads of the
- * pool, which must outlive it. MEMORY, and *workspace is zeroed. */
+ * pool, which must outlive it, as must the allocator. MEMORY, and *workspace is zeroed. */
 dyno_status dyno_workspace_open(dyno_workspace *workspace, const dyno_model *model, size_t capacity,
-                                const dyno_pool *pool, dyno_error *error);
+                                const dyno_pool *pool, dyno_allocator *allocator,
+                                dyno_error *error);
 
 /* Before each pass: no share has been claimed. */
 void dyno_workspace_start(dyno_workspace *workspace);

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 /* linux/fs.h, which many distributions have from an older kernel. */
@@ -115,4 +116,10 @@ bool dyno_residence_add(dyno_residence *sum, const void *data, size_t size)
   sum->resident += found.resident;
   sum->huge += found.huge;
   return true;
+}
+
+uint64_t dyno_free_memory(void)
+{
+  struct sysinfo info;
+  return sysinfo(&info) == 0 ? (uint64_t)info.freeram * info.mem_unit : 0;
 }

@@ -1,4 +1,4 @@
-/* On which pages memory is. */
+/* How much memory there is, and on which pages. */
 #ifndef DYNO_RUNTIME_MEMORY_RESIDENCE_H
 #define DYNO_RUNTIME_MEMORY_RESIDENCE_H
 
@@ -17,5 +17,8 @@ typedef struct dyno_residence {
  * /proc/self/smaps. False when neither can be read; nothing is added then. Takes some milliseconds
  * for gigabytes on small pages. Any thread. */
 bool dyno_residence_add(dyno_residence *sum, const void *data, size_t size);
+
+/* Bytes of the system's memory that hold nothing at all, not even files that could be dropped. */
+uint64_t dyno_free_memory(void);
 
 #endif

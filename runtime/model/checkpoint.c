@@ -366,6 +366,8 @@ static dyno_status find_sources(dyno_checkpoint *checkpoint, dyno_error *error)
   dyno_status status = resolve_all(&in);
   if (checkpoint->packed != NULL)
     dyno_tensor_table_find(&checkpoint->table, DYNO_PACKED_CHECKSUMS)->used = true;
+  if (status == DYNO_OK && checkpoint->packed != NULL)
+    status = dyno_packed_check_screen(checkpoint, error);
   if (status == DYNO_OK)
     status = check_unused(&in);
   checkpoint->dialect = name_dialect(&in);

@@ -142,13 +142,13 @@ dyno_status dyno_checkpoint_check_weights(const dyno_checkpoint *checkpoint,
                                           dyno_error *error);
 
 /* Tells the operating system that the source of these rows will be read soon, or that its pages
- * can leave this process's memory again (they stay in the page cache, and come back when they are
- * touched). A loader that repacks calls release_rows behind itself, so that it never holds two
- * copies. Best effort; cannot fail. */
+ * can leave this process's memory again: DYNO_FILE_DONE leaves them to the page cache, whence they
+ * come back when they are touched, DYNO_FILE_RECLAIM frees them. A loader that repacks calls
+ * release_rows behind itself, so that it never holds two copies. Best effort; cannot fail. */
 void dyno_checkpoint_prefetch_rows(const dyno_checkpoint *checkpoint, const dyno_tensor *tensor,
                                    size_t group, size_t row0, size_t row1);
 void dyno_checkpoint_release_rows(const dyno_checkpoint *checkpoint, const dyno_tensor *tensor,
-                                  size_t group, size_t row0, size_t row1);
+                                  size_t group, size_t row0, size_t row1, dyno_file_advice advice);
 
 /* Advises about all of every file that tensors are in. */
 void dyno_checkpoint_advise_files(const dyno_checkpoint *checkpoint, dyno_file_advice advice);

@@ -125,7 +125,7 @@ static dyno_status scan_group(scan *in, const dyno_tensor *tensor, size_t group,
       status = check_rows(in->checkpoint, in->buffer, tensor, group, row0, row1, error);
     if (status != DYNO_OK)
       return status;
-    dyno_checkpoint_release_rows(in->checkpoint, tensor, group, row0, row1);
+    dyno_checkpoint_release_rows(in->checkpoint, tensor, group, row0, row1, DYNO_FILE_DONE);
     in->done += (row1 - row0) * tensor->row_bytes;
     if (in->progress != NULL && !in->progress(in->context, in->done, in->total))
       return dyno_fail(error, DYNO_ERROR_INTERRUPTED, "%s: the check was stopped",

@@ -47,6 +47,9 @@ dyno_status dyno_packed_check_source(const dyno_checkpoint *checkpoint, const dy
                                      const dyno_file_tensor *file_tensor,
                                      const dyno_packed_tensor *described, dyno_error *error);
 
+/* The same for the screen of the head, which need not be there; it is used then. */
+dyno_status dyno_packed_check_screen(dyno_checkpoint *checkpoint, dyno_error *error);
+
 /* Fills the source of a tensor that has passed the check and is not in plain rows. */
 void dyno_packed_adopt(dyno_source *source, dyno_file_tensor *file_tensor,
                        const dyno_packed_tensor *described);

@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kernels/base/a8.h"
 #include "kernels/base/checked.h"
+#include "kernels/sampling/screen.h"
 #include "runtime/model/checkpoint_internal.h"
 #include "runtime/model/packed_internal.h"
 
@@ -73,6 +75,29 @@ dyno_status dyno_packed_check_source(const dyno_checkpoint *checkpoint, const dy
   if (file_tensor->dtype != layout->dtype)
     return reject(checkpoint, file_tensor, error, "has type %s, but its layout is said to be %s",
                   file_tensor->type_name, layout->name);
+  return DYNO_OK;
+}
+
+dyno_status dyno_packed_check_screen(dyno_checkpoint *checkpoint, dyno_error *error)
+{
+  dyno_file_tensor *tensor = dyno_tensor_table_find(&checkpoint->table, DYNO_PACKED_SCREEN);
+  if (tensor == NULL)
+    return DYNO_OK;
+  const dyno_packed_tensor *described = dyno_packed_find(checkpoint->packed, DYNO_PACKED_SCREEN);
+  size_t n = checkpoint->config.vocab, k = checkpoint->config.d_model;
+  if (described == NULL || described->layout != NULL)
+    return reject(checkpoint, tensor, error, "is not in the form %s", DYNO_SCREEN_FORMAT);
+  if (described->groups != 1 || described->n != n || described->k != k || k % DYNO_A8_BLOCK != 0)
+    return reject(checkpoint, tensor, error,
+                  "is said to be %" PRIu64 " x %" PRIu64 " x %" PRIu64
+                  ", but the configuration implies 1 x %zu x %zu, in whole blocks of %d",
+                  described->groups, described->n, described->k, n, k, DYNO_A8_BLOCK);
+  if (strcmp(tensor->type_name, "I8") != 0 || tensor->bytes != dyno_screen_bytes(n, k) ||
+      (uintptr_t)tensor->data % DYNO_SCREEN_LINE != 0)
+    return reject(checkpoint, tensor, error,
+                  "has %" PRIu64 " bytes of type %s; %zu of I8 are wanted, at a multiple of %d",
+                  tensor->bytes, tensor->type_name, dyno_screen_bytes(n, k), DYNO_SCREEN_LINE);
+  tensor->used = true;
   return DYNO_OK;
 }
 

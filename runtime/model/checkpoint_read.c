@@ -239,12 +239,16 @@ void dyno_checkpoint_prefetch_rows(const dyno_checkpoint *checkpoint, const dyno
 /* Rows of a transposed tensor, or a packed one, come from every page of it, again and again: its
  * pages go with the last of them. */
 void dyno_checkpoint_release_rows(const dyno_checkpoint *checkpoint, const dyno_tensor *tensor,
-                                  size_t group, size_t row0, size_t row1)
+                                  size_t group, size_t row0, size_t row1, dyno_file_advice advice)
 {
-  dyno_source_form form = dyno_source_of(tensor)->form;
+  const dyno_source *source = dyno_source_of(tensor);
+  dyno_source_form form = source->form;
+  /* Gate's rows alternate with up's, which come next: those take the pages out. */
+  if (advice == DYNO_FILE_RECLAIM && source->step > 1 && source->offset == 0)
+    advice = DYNO_FILE_DONE;
   bool spread = form == DYNO_SOURCE_TRANSPOSED || form == DYNO_SOURCE_PACKED;
   if (!spread || row1 == tensor->n)
-    advise_rows(checkpoint, tensor, group, row0, row1, DYNO_FILE_DONE);
+    advise_rows(checkpoint, tensor, group, row0, row1, advice);
 }
 
 void dyno_checkpoint_advise_files(const dyno_checkpoint *checkpoint, dyno_file_advice advice)

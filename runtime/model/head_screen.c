@@ -4,6 +4,8 @@
 
 #include "kernels/base/a8.h"
 #include "kernels/sampling/screen.h"
+#include "runtime/memory/numa.h"
+#include "runtime/model/packed.h"
 
 typedef struct screen_job {
   const dyno_linear *head;
@@ -46,7 +48,7 @@ static dyno_status fill(dyno_head_screen *screen, const dyno_linear *head, dyno_
                         dyno_error *error)
 {
   unsigned threads = dyno_pool_threads(pool);
-  screen_job job = {head, screen->panels.data, screen->dither, calloc(threads, sizeof(bool))};
+  screen_job job = {head, screen->buffer.data, screen->dither, calloc(threads, sizeof(bool))};
   bool failed = job.failed == NULL;
   if (!failed)
     dyno_pool_run(pool, screen_part, &job);
@@ -58,20 +60,59 @@ static dyno_status fill(dyno_head_screen *screen, const dyno_linear *head, dyno_
              : DYNO_OK;
 }
 
+dyno_status dyno_head_screen_check(const dyno_linear *head, dyno_error *error)
+{
+  if (head->k % DYNO_A8_BLOCK == 0 && head->group_bias == NULL)
+    return DYNO_OK;
+  return dyno_fail(error, DYNO_ERROR_UNSUPPORTED,
+                   "%s: no two-stage logits for rows of %zu%s: run with --logits=full", head->name,
+                   head->k, head->group_bias != NULL ? " with a bias" : "");
+}
+
+static void place(const dyno_head_screen *screen, const dyno_linear *head,
+                  const dyno_linear_source *source)
+{
+  const dyno_numa_matrix matrix = {
+      .data = (void *)(uintptr_t)screen->panels,
+      .group_bytes = screen->bytes,
+      .groups = 1,
+      .rows = head->n,
+      .granule = DYNO_SCREEN_ROWS,
+      .file = screen->buffer.data == NULL,
+  };
+  if (source->numa == DYNO_NUMA_ROWS)
+    dyno_numa_place(&matrix, source->pool);
+}
+
+static dyno_status make_panels(dyno_head_screen *screen, const dyno_linear *head,
+                               const dyno_linear_source *source, dyno_error *error)
+{
+  bool huge = source->huge_pages != DYNO_HUGE_PAGES_OFF;
+  dyno_status status = dyno_buffer_open_on(&screen->buffer, screen->bytes,
+                                           huge ? DYNO_PAGES_HUGE : DYNO_PAGES_SMALL, error);
+  if (status != DYNO_OK)
+    return status;
+  screen->panels = screen->buffer.data;
+  place(screen, head, source);
+  return fill(screen, head, source->pool, error);
+}
+
+/* The screen that the model's packed file has, unless a new one is to be made. */
+static const void *mapped_panels(const dyno_linear_source *source)
+{
+  const dyno_packed *packed =
+      source->checkpoint != NULL ? dyno_checkpoint_packed(source->checkpoint) : NULL;
+  return packed != NULL && !source->repack ? dyno_packed_screen(packed) : NULL;
+}
+
 dyno_status dyno_head_screen_make(dyno_head_screen *screen, const dyno_linear *head,
                                   const dyno_linear_source *source, dyno_error *error)
 {
   const dyno_problem problem = {.op = DYNO_OP_SCREEN, .n = head->n, .k = head->k};
-  *screen = (dyno_head_screen){0};
-  if (head->k % DYNO_A8_BLOCK != 0 || head->group_bias != NULL)
-    return dyno_fail(error, DYNO_ERROR_UNSUPPORTED,
-                     "%s: no two-stage logits for rows of %zu%s: run with --logits=full",
-                     head->name, head->k, head->group_bias != NULL ? " with a bias" : "");
-  bool huge = source->huge_pages != DYNO_HUGE_PAGES_OFF;
-  dyno_status status = dyno_select(&screen->kernel, source->registry, &problem, NULL, NULL, error);
+  *screen = (dyno_head_screen){.bytes = dyno_screen_bytes(head->n, head->k)};
+  dyno_status status = dyno_head_screen_check(head, error);
   if (status == DYNO_OK)
-    status = dyno_buffer_open_on(&screen->panels, dyno_screen_bytes(head->n, head->k),
-                                 huge ? DYNO_PAGES_HUGE : DYNO_PAGES_SMALL, error);
+    status = dyno_select(&screen->kernel, source->registry, &problem, NULL, NULL, error);
   if (status == DYNO_OK) {
     screen->dither = calloc(head->k, sizeof *screen->dither);
     if (screen->dither == NULL)
@@ -79,7 +120,12 @@ dyno_status dyno_head_screen_make(dyno_head_screen *screen, const dyno_linear *h
   }
   if (status == DYNO_OK) {
     dyno_screen_dither(screen->dither, head->k);
-    status = fill(screen, head, source->pool, error);
+    /* The file's screen is of the head as the file has it. */
+    screen->panels = head->lowered == DYNO_QUANT_NONE ? mapped_panels(source) : NULL;
+    if (screen->panels != NULL)
+      place(screen, head, source);
+    else
+      status = make_panels(screen, head, source, error);
   }
   if (status != DYNO_OK)
     dyno_head_screen_free(screen);
@@ -88,7 +134,7 @@ dyno_status dyno_head_screen_make(dyno_head_screen *screen, const dyno_linear *h
 
 void dyno_head_screen_free(dyno_head_screen *screen)
 {
-  dyno_buffer_close(&screen->panels);
+  dyno_buffer_close(&screen->buffer);
   free(screen->dither);
   *screen = (dyno_head_screen){0};
 }

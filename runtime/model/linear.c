@@ -5,6 +5,7 @@
 
 #include "runtime/memory/numa.h"
 #include "runtime/model/packed.h"
+#include "runtime/model/requantize.h"
 
 /* Both kernels and the layout, for activations of one format. in is the layout to choose them for,
  * or NULL to choose that too. */
@@ -84,13 +85,19 @@ typedef struct pack_job {
   const dyno_linear *linear;
   const dyno_checkpoint *checkpoint;
   const dyno_tensor *tensor;
-  uint8_t *packed;    /* NULL: the rows stay where they are and are only checked */
-  size_t group_bytes; /* of packed */
-  dyno_error *errors; /* [threads] */
+  const dyno_requantizer *requantizer; /* NULL: rows are packed in the file's format */
+  uint8_t *packed;                     /* NULL: the rows stay where they are and are only checked */
+  size_t group_bytes;                  /* of packed */
+  dyno_error *errors;                  /* [threads] */
+  const dyno_tensor *next;
+  dyno_file_advice done; /* for the source's pages */
 } pack_job;
 
 /* Rows are brought over in portions of about this size, small enough for a cache to hold. */
 enum { PORTION_BYTES = 256 << 10 };
+
+/* Portions that are asked for at once. */
+enum { PORTIONS_AHEAD = 16 };
 
 static size_t portion_rows(const pack_job *job)
 {
@@ -99,15 +106,28 @@ static size_t portion_rows(const pack_job *job)
   return rows > granule ? rows : granule;
 }
 
-/* Packs rows [row0, row1) of a group through a scratch of one portion where the file does not
- * have them row by row. */
+/* What a portion of rows needs: nothing where the file has them row by row, as they are wanted. */
+static size_t scratch_bytes(const pack_job *job, size_t rows)
+{
+  if (job->requantizer != NULL)
+    return (rows * job->requantizer->row_bytes + 63) / 64 * 64 +
+           dyno_requantizer_scratch(job->requantizer, rows);
+  return job->tensor->data == NULL ? (rows * job->tensor->row_bytes + 63) / 64 * 64 : 0;
+}
+
+/* Packs rows [row0, row1) of a group. */
 static dyno_status pack_rows(const pack_job *job, void *scratch, size_t group, size_t row0,
                              size_t row1, dyno_error *error)
 {
   const dyno_tensor *tensor = job->tensor;
   const void *rows = scratch;
   dyno_status status;
-  if (tensor->data != NULL) {
+  if (job->requantizer != NULL) {
+    size_t bytes = (row1 - row0) * job->requantizer->row_bytes;
+    status = dyno_requantizer_rows(job->requantizer, scratch,
+                                   (uint8_t *)scratch + (bytes + 63) / 64 * 64, group, row0, row1,
+                                   error);
+  } else if (tensor->data != NULL) {
     rows = (const uint8_t *)tensor->data + (group * tensor->n + row0) * tensor->row_bytes;
     status = dyno_checkpoint_check_rows(job->checkpoint, tensor, group, row0, row1, error);
   } else {
@@ -121,6 +141,28 @@ static dyno_status pack_rows(const pack_job *job, void *scratch, size_t group, s
   return DYNO_OK;
 }
 
+/* Has the system read what portions [first, last) of all are of a tensor's rows. */
+static void prefetch(const dyno_checkpoint *checkpoint, const dyno_tensor *tensor, size_t first,
+                     size_t last, size_t all)
+{
+  size_t rows = tensor->groups * tensor->n, begin = rows * first / all, end = rows * last / all;
+  while (begin < end) {
+    size_t group = begin / tensor->n, row0 = begin % tensor->n;
+    size_t row1 = end - begin < tensor->n - row0 ? row0 + (end - begin) : tensor->n;
+    dyno_checkpoint_prefetch_rows(checkpoint, tensor, group, row0, row1);
+    begin += row1 - row0;
+  }
+}
+
+/* Before some portions: as much of the next tensor as of this one, so that the disk has something
+ * to do while we pack; and these portions, of which nobody thought before. */
+static void read_ahead(const pack_job *job, size_t first, size_t last, size_t all)
+{
+  prefetch(job->checkpoint, job->tensor, first, last, all);
+  if (job->next != NULL)
+    prefetch(job->checkpoint, job->next, first, last, all);
+}
+
 static void pack_part(void *context, unsigned thread, unsigned threads)
 {
   const pack_job *job = context;
@@ -130,18 +172,22 @@ static void pack_part(void *context, unsigned thread, unsigned threads)
   size_t portions = (tensor->n + portion - 1) / portion, begin, end;
   dyno_partition(&begin, &end, tensor->groups * portions, 1, thread, threads);
 
-  void *scratch = tensor->data == NULL ? malloc(portion * tensor->row_bytes) : NULL;
-  if (tensor->data == NULL && scratch == NULL) {
+  size_t bytes = scratch_bytes(job, portion);
+  void *scratch = bytes > 0 ? aligned_alloc(64, bytes) : NULL;
+  if (bytes > 0 && scratch == NULL) {
     dyno_fail(error, DYNO_ERROR_MEMORY, "%s: out of memory", tensor->name);
     return;
   }
   for (size_t i = begin; i < end; i++) {
+    if ((i - begin) % PORTIONS_AHEAD == 0)
+      read_ahead(job, i, end - i < PORTIONS_AHEAD ? end : i + PORTIONS_AHEAD,
+                 tensor->groups * portions);
     size_t group = i / portions, row0 = i % portions * portion;
     size_t row1 = row0 + portion < tensor->n ? row0 + portion : tensor->n;
     if (pack_rows(job, scratch, group, row0, row1, error) != DYNO_OK)
       break;
     if (job->packed != NULL && (i + 1 == end || row1 == tensor->n))
-      dyno_checkpoint_release_rows(job->checkpoint, tensor, group, 0, row1);
+      dyno_checkpoint_release_rows(job->checkpoint, tensor, group, 0, row1, job->done);
   }
   free(scratch);
 }
@@ -220,6 +266,38 @@ void dyno_linear_move(dyno_linear *linear, dyno_buffer *copy)
   *copy = (dyno_buffer){0};
 }
 
+static bool shares(const dyno_linear *linear, const dyno_linear_source *source)
+{
+  const dyno_linear *twin = source->twin;
+  return twin != NULL && twin->layout == linear->layout && twin->weight == linear->weight &&
+         twin->lowered == linear->lowered && twin->n == linear->n && twin->k == linear->k &&
+         twin->groups == linear->groups;
+}
+
+static dyno_status share_weight(dyno_linear *linear, const dyno_linear *twin, dyno_error *error)
+{
+  size_t bytes = linear->groups * sizeof *linear->group_weight;
+  linear->group_weight = malloc(bytes);
+  if (linear->group_weight == NULL)
+    return dyno_fail(error, DYNO_ERROR_MEMORY, "%s: out of memory", linear->name);
+  memcpy(linear->group_weight, twin->group_weight, bytes);
+  linear->shared_bytes = twin->packed.size + twin->shared_bytes;
+  return DYNO_OK;
+}
+
+uint64_t dyno_linear_own_bytes(const dyno_linear *linear, const dyno_linear_source *source,
+                               const dyno_tensor *weight)
+{
+  const dyno_layout *layout = linear->layout;
+  bool kept = linear->lowered == DYNO_QUANT_NONE;
+  bool mapped = kept && weight->layout != NULL && strcmp(layout->name, weight->layout->name) == 0;
+  bool as_it_is = kept && linear->weight == weight->dtype &&
+                  layout == dyno_layout_rows(weight->dtype) && weight->data != NULL;
+  return shares(linear, source) || mapped || as_it_is
+             ? 0
+             : linear->groups * layout->bytes(layout, linear->n, linear->k);
+}
+
 static dyno_status load_weight(dyno_linear *linear, const dyno_linear_source *source,
                                const dyno_tensor *tensor, dyno_error *error)
 {
@@ -230,7 +308,21 @@ static dyno_status load_weight(dyno_linear *linear, const dyno_linear_source *so
     return point_at_groups(linear, tensor->packed, tensor->packed_bytes, error);
   }
   bool as_it_is = layout == dyno_layout_rows(tensor->dtype) && tensor->data != NULL;
-  pack_job job = {.linear = linear, .checkpoint = source->checkpoint, .tensor = tensor};
+  pack_job job = {
+      .linear = linear,
+      .checkpoint = source->checkpoint,
+      .tensor = tensor,
+      .next = source->next,
+      .done = source->reclaim ? DYNO_FILE_RECLAIM : DYNO_FILE_DONE,
+  };
+  dyno_requantizer requantizer;
+  if (dyno_quantization_method(source->quantization, tensor) != DYNO_QUANT_NONE) {
+    dyno_status status = dyno_requantizer_make(&requantizer, source->checkpoint, source->registry,
+                                               tensor, source->quantization, error);
+    if (status != DYNO_OK)
+      return status;
+    job.requantizer = &requantizer;
+  }
   const uint8_t *base = tensor->data;
   job.group_bytes = tensor->n * tensor->row_bytes;
   if (!as_it_is) {
@@ -291,12 +383,17 @@ dyno_status dyno_linear_plan(dyno_linear *linear, const dyno_linear_source *sour
   dyno_tensor used = *weight;
   if (weight->role == DYNO_TENSOR_ROUTER_WEIGHT)
     used.dtype = DYNO_F32;
+  if (dyno_quantization_method(source->quantization, weight) != DYNO_QUANT_NONE) {
+    used.dtype = dyno_quantized_dtype(source->quantization, weight);
+    used.layout = NULL;
+  }
   *linear = (dyno_linear){
       .name = weight->name,
       .groups = weight->groups,
       .n = weight->n,
       .k = weight->k,
       .weight = used.dtype,
+      .lowered = dyno_quantization_method(source->quantization, weight),
   };
   return choose_kernels(linear, source, &used, error);
 }
@@ -305,9 +402,12 @@ dyno_status dyno_linear_load(dyno_linear *linear, const dyno_linear_source *sour
                              const dyno_tensor *weight, const dyno_tensor *bias, dyno_error *error)
 {
   dyno_status status = dyno_linear_plan(linear, source, weight, error);
-  if (status == DYNO_OK)
-    status = linear->weight == weight->dtype ? load_weight(linear, source, weight, error)
-                                             : load_widened(linear, source, weight, error);
+  if (status == DYNO_OK && shares(linear, source))
+    status = share_weight(linear, source->twin, error);
+  else if (status == DYNO_OK)
+    status = weight->role == DYNO_TENSOR_ROUTER_WEIGHT && weight->dtype != DYNO_F32
+                 ? load_widened(linear, source, weight, error)
+                 : load_weight(linear, source, weight, error);
   if (status == DYNO_OK && bias != NULL)
     status = load_bias(linear, source, bias, error);
   if (status != DYNO_OK)

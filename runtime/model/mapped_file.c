@@ -92,6 +92,7 @@ static dyno_status map(dyno_mapped_file *file, int descriptor, const char *path,
                        "%s: cannot map it: %s", path, strerror(errno));
     file->bytes = bytes;
     file->size = (size_t)before.st_size;
+    file->descriptor = descriptor;
     mark_tail(file, false);
   }
   if (fstat(descriptor, &after) != 0 || after.st_size != before.st_size)
@@ -115,7 +116,8 @@ dyno_status dyno_mapped_file_open(dyno_mapped_file *file, const char *path, dyno
     return status;
   }
   dyno_status status = map(file, descriptor, path, error);
-  close(descriptor);
+  if (file->bytes == NULL)
+    close(descriptor);
   if (status != DYNO_OK)
     dyno_mapped_file_close(file);
   return status;
@@ -126,6 +128,7 @@ void dyno_mapped_file_close(dyno_mapped_file *file)
   if (file->bytes != NULL) {
     mark_tail(file, true);
     munmap((void *)(uintptr_t)file->bytes, file->size);
+    close(file->descriptor);
   }
   free(file->path);
   *file = (dyno_mapped_file){0};
@@ -137,13 +140,15 @@ void dyno_mapped_file_advise(const dyno_mapped_file *file, uint64_t offset, uint
   static const int flags[] = {
       [DYNO_FILE_SEQUENTIAL] = MADV_SEQUENTIAL, [DYNO_FILE_WILL_NEED] = MADV_WILLNEED,
       [DYNO_FILE_HUGE] = MADV_HUGEPAGE,         [DYNO_FILE_SMALL] = MADV_NOHUGEPAGE,
-      [DYNO_FILE_DONE] = MADV_DONTNEED,
+      [DYNO_FILE_DONE] = MADV_DONTNEED,         [DYNO_FILE_RECLAIM] = MADV_DONTNEED,
   };
   if (offset >= file->size || size == 0)
     return;
   if (size > file->size - offset)
     size = file->size - offset;
-  uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+  uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), end = offset + size;
   uint64_t begin = offset & ~(page - 1);
-  madvise((void *)(uintptr_t)(file->bytes + begin), (size_t)(offset + size - begin), flags[advice]);
+  madvise((void *)(uintptr_t)(file->bytes + begin), (size_t)(end - begin), flags[advice]);
+  if (advice == DYNO_FILE_RECLAIM)
+    posix_fadvise(file->descriptor, (off_t)offset, (off_t)size, POSIX_FADV_DONTNEED);
 }

@@ -10,7 +10,8 @@
 typedef struct dyno_mapped_file {
   const uint8_t *bytes; /* page-aligned; NULL when size is 0 */
   size_t size;
-  char *path; /* owned */
+  int descriptor; /* open as long as bytes is not NULL; owned */
+  char *path;     /* owned */
 } dyno_mapped_file;
 
 /* Maps a regular file, from 2 MiB on to an address at which the kernel can map huge pages of the
@@ -27,6 +28,7 @@ typedef enum dyno_file_advice {
   DYNO_FILE_HUGE,       /* on huge pages, please; the next advice takes it back */
   DYNO_FILE_SMALL,      /* never on huge pages */
   DYNO_FILE_DONE,       /* drop the pages from this process; the page cache may keep them */
+  DYNO_FILE_RECLAIM,    /* drop whole pages from the page cache too, but those that others map */
 } dyno_file_advice;
 
 /* Advises about the pages that [offset, offset + size) touches, cut to the file. Best effort. */

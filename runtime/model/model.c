@@ -1,8 +1,11 @@
 #include "runtime/model/model.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "kernels/elementwise/rope.h"
+#include "runtime/memory/residence.h"
 
 /* In place of a sink that is left out: e to it is 0 beside every score there can be, and it is
  * finite, so that no kernel's arithmetic meets an infinity. */
@@ -14,6 +17,8 @@ typedef struct loader {
   dyno_linear_source source;
   const dyno_model_options *options;
   uint64_t done, total; /* bytes of tensors */
+  bool planning;        /* only add up what would be packed */
+  uint64_t packed;
   dyno_error *error;
 } loader;
 
@@ -32,9 +37,31 @@ static dyno_status advance(loader *load, const dyno_tensor *tensor)
   return DYNO_OK;
 }
 
+/* The matrix of the model that a tensor became; NULL for none. */
+typedef struct linear_search {
+  const char *name;
+  const dyno_linear *found;
+} linear_search;
+
+static void look_at(void *context, const dyno_linear *linear)
+{
+  linear_search *search = context;
+  if (strcmp(linear->name, search->name) == 0)
+    search->found = linear;
+}
+
+static const dyno_linear *find_linear(const dyno_model *model, const dyno_tensor *tensor)
+{
+  linear_search search = {.name = tensor->name};
+  dyno_model_for_each_linear(model, look_at, &search);
+  return search.found;
+}
+
 static dyno_status load_vector(loader *load, float **vector, dyno_tensor_role role, size_t layer)
 {
   const dyno_tensor *tensor = dyno_checkpoint_tensor(load->source.checkpoint, role, layer);
+  if (load->planning)
+    return DYNO_OK;
   *vector = calloc(tensor->k, sizeof **vector);
   if (*vector == NULL)
     return dyno_fail(load->error, DYNO_ERROR_MEMORY, "%s: out of memory", tensor->name);
@@ -43,8 +70,20 @@ static dyno_status load_vector(loader *load, float **vector, dyno_tensor_role ro
   return status == DYNO_OK ? advance(load, tensor) : status;
 }
 
+/* Where free memory does not hold what is still to be packed, the kernel makes room for it page by
+ * page, in small ones. The file's pages, freed together behind the loader, are huge ones again. As
+ * soon as free memory holds the rest, pages stay in the page cache, for the next load: it finds the
+ * end of the file there, and what comes before it does not push that out. */
+static bool must_reclaim(const loader *load)
+{
+  const uint64_t for_others = 512 << 20, left = load->total - load->done;
+  dyno_huge_pages wanted = load->options->huge_pages;
+  return (wanted == DYNO_HUGE_PAGES_LOAD || wanted == DYNO_HUGE_PAGES_BACKGROUND) &&
+         dyno_free_memory() < left + left / 8 + for_others;
+}
+
 static dyno_status load_matrix(loader *load, dyno_linear *linear, dyno_tensor_role weight_role,
-                               dyno_tensor_role bias_role, size_t layer)
+                               dyno_tensor_role bias_role, size_t layer, const dyno_tensor *next)
 {
   const dyno_checkpoint *checkpoint = load->source.checkpoint;
   const dyno_tensor *weight = dyno_checkpoint_tensor(checkpoint, weight_role, layer);
@@ -52,9 +91,28 @@ static dyno_status load_matrix(loader *load, dyno_linear *linear, dyno_tensor_ro
                                 ? NULL
                                 : dyno_checkpoint_tensor(checkpoint, bias_role, layer);
   dyno_linear_source source = load->source;
+  source.next = next;
+  source.reclaim = must_reclaim(load);
   source.groups_per_token = weight->groups > 1 ? load->model->config->experts_per_token : 1;
+  if (load->options->share != NULL)
+    source.twin = find_linear(load->options->share, weight);
+  if (load->planning) {
+    dyno_status status = dyno_linear_plan(linear, &source, weight, load->error);
+    load->packed += status == DYNO_OK ? dyno_linear_own_bytes(linear, &source, weight) : 0;
+    dyno_linear_free(linear);
+    return status;
+  }
   dyno_status status = dyno_linear_load(linear, &source, weight, bias, load->error);
   return status == DYNO_OK ? advance(load, weight) : status;
+}
+
+/* The matrix that is loaded first of a layer; behind the last one, the head. */
+static const dyno_tensor *first_of_layer(const loader *load, size_t layer)
+{
+  bool behind = layer == load->model->config->layers;
+  return dyno_checkpoint_tensor(load->source.checkpoint,
+                                behind ? DYNO_TENSOR_HEAD : DYNO_TENSOR_QUERY_WEIGHT,
+                                behind ? 0 : layer);
 }
 
 static dyno_status load_layer(loader *load, size_t index)
@@ -81,13 +139,17 @@ static dyno_status load_layer(loader *load, size_t index)
       {&layer->up, DYNO_TENSOR_UP_WEIGHT, DYNO_TENSOR_UP_BIAS},
       {&layer->down, DYNO_TENSOR_DOWN_WEIGHT, DYNO_TENSOR_DOWN_BIAS},
   };
+  const size_t count = sizeof matrices / sizeof *matrices;
   bool no_sinks = (load->options->ablate & 1U << DYNO_PART_SINKS) != 0;
   layer->window = load->model->config->slides[index] ? load->model->config->window : 0;
   dyno_status status = DYNO_OK;
   for (size_t i = 0; i < sizeof vectors / sizeof *vectors && status == DYNO_OK; i++)
     status = load_vector(load, vectors[i].vector, vectors[i].role, index);
-  for (size_t i = 0; i < sizeof matrices / sizeof *matrices && status == DYNO_OK; i++)
-    status = load_matrix(load, matrices[i].linear, matrices[i].weight, matrices[i].bias, index);
+  for (size_t i = 0; i < count && status == DYNO_OK; i++)
+    status = load_matrix(load, matrices[i].linear, matrices[i].weight, matrices[i].bias, index,
+                         i + 1 < count ? dyno_checkpoint_tensor(load->source.checkpoint,
+                                                                matrices[i + 1].weight, index)
+                                       : first_of_layer(load, index + 1));
   for (size_t i = 0; no_sinks && layer->sinks != NULL && i < load->model->config->heads; i++)
     layer->sinks[i] = NO_SINK;
   return status;
@@ -169,6 +231,36 @@ static dyno_status ablate(dyno_model *model, dyno_parts parts, dyno_error *error
   return DYNO_OK;
 }
 
+static dyno_status load_layers(loader *load)
+{
+  dyno_model *model = load->model;
+  dyno_status status = DYNO_OK;
+  for (size_t i = 0; i < model->config->layers && status == DYNO_OK; i++)
+    status = load_layer(load, i);
+  if (status == DYNO_OK)
+    status = load_vector(load, &model->output_norm, DYNO_TENSOR_OUTPUT_NORM, 0);
+  if (status == DYNO_OK)
+    status = load_matrix(load, &model->head, DYNO_TENSOR_HEAD, DYNO_TENSOR_ROLE_COUNT, 0, NULL);
+  return status;
+}
+
+static dyno_status check_limit(loader *load)
+{
+  uint64_t limit = load->options->memory_limit;
+  if (limit == 0)
+    return DYNO_OK;
+  load->planning = true;
+  dyno_status status = load_layers(load);
+  load->planning = false;
+  if (status == DYNO_OK && load->packed > limit)
+    status =
+        dyno_fail(load->error, DYNO_ERROR_UNAVAILABLE,
+                  "%s: its weights, packed for these kernels, take %" PRIu64
+                  " MiB of memory; %" PRIu64 " MiB are left",
+                  dyno_checkpoint_path(load->source.checkpoint), load->packed >> 20, limit >> 20);
+  return status;
+}
+
 static dyno_status load_all(loader *load)
 {
   dyno_model *model = load->model;
@@ -180,29 +272,39 @@ static dyno_status load_all(loader *load)
   model->layers = calloc(model->config->layers, sizeof *model->layers);
   if (status == DYNO_OK && model->layers == NULL)
     status = dyno_fail(load->error, DYNO_ERROR_MEMORY, "model: out of memory");
-  for (size_t i = 0; i < model->config->layers && status == DYNO_OK; i++)
-    status = load_layer(load, i);
   if (status == DYNO_OK)
-    status = load_vector(load, &model->output_norm, DYNO_TENSOR_OUTPUT_NORM, 0);
+    status = dyno_embedding_load(&model->embedding, &load->source, load->error);
   if (status == DYNO_OK)
-    status = load_matrix(load, &model->head, DYNO_TENSOR_HEAD, DYNO_TENSOR_ROLE_COUNT, 0);
+    status = check_limit(load);
+  if (status == DYNO_OK)
+    status = load_layers(load);
   if (status == DYNO_OK && load->options->two_stage)
     status = dyno_head_screen_make(&model->screen, &model->head, &load->source, load->error);
   return status;
+}
+
+static dyno_dtype kv_dtype(const dyno_model_options *options)
+{
+  bool reference = options->precision == DYNO_PRECISION_REFERENCE;
+  const dyno_dtype formats[] = {
+      [DYNO_KV_OF_PRECISION] = reference ? DYNO_F32 : DYNO_BF16,
+      [DYNO_KV_F32] = DYNO_F32,
+      [DYNO_KV_BF16] = DYNO_BF16,
+      [DYNO_KV_INT8] = DYNO_I8,
+  };
+  return formats[options->kv];
 }
 
 dyno_status dyno_model_load(dyno_model *model, const dyno_checkpoint *checkpoint,
                             const dyno_registry *registry, dyno_pool *pool,
                             const dyno_model_options *options, dyno_error *error)
 {
-  bool reference = options->precision == DYNO_PRECISION_REFERENCE;
   *model = (dyno_model){
       .checkpoint = checkpoint,
       .config = dyno_checkpoint_config(checkpoint),
       .precision = options->precision,
-      .kv_dtype = reference ? DYNO_F32 : DYNO_BF16,
+      .kv_dtype = kv_dtype(options),
       .batch = options->batch,
-      .embedding = dyno_checkpoint_tensor(checkpoint, DYNO_TENSOR_EMBEDDING, 0),
   };
   loader load = {
       .model = model,
@@ -211,6 +313,7 @@ dyno_status dyno_model_load(dyno_model *model, const dyno_checkpoint *checkpoint
                  .pool = pool,
                  .precision = options->precision,
                  .prefill_tokens = options->batch,
+                 .quantization = options->quantization,
                  .huge_pages = options->huge_pages,
                  .numa = options->numa},
       .options = options,
@@ -224,9 +327,74 @@ dyno_status dyno_model_load(dyno_model *model, const dyno_checkpoint *checkpoint
   else if (dyno_checkpoint_packed(checkpoint) != NULL)
     dyno_checkpoint_advise_files(checkpoint, DYNO_FILE_HUGE);
   dyno_status status = load_all(&load);
+  model->source = load.source;
+  model->source.next = NULL;
+  model->source.reclaim = false;
   if (status != DYNO_OK)
     dyno_model_free(model);
   return status;
+}
+
+/* The matrix of a role; NULL for the others. */
+static dyno_linear *linear_of(dyno_model *model, dyno_tensor_role role, size_t layer)
+{
+  dyno_layer *in = &model->layers[layer];
+  switch (role) {
+  case DYNO_TENSOR_HEAD:
+    return &model->head;
+  case DYNO_TENSOR_QUERY_WEIGHT:
+    return &in->query;
+  case DYNO_TENSOR_KEY_WEIGHT:
+    return &in->key;
+  case DYNO_TENSOR_VALUE_WEIGHT:
+    return &in->value;
+  case DYNO_TENSOR_ATTENTION_WEIGHT:
+    return &in->attention_output;
+  case DYNO_TENSOR_GATE_WEIGHT:
+    return &in->gate;
+  case DYNO_TENSOR_UP_WEIGHT:
+    return &in->up;
+  case DYNO_TENSOR_DOWN_WEIGHT:
+    return &in->down;
+  default:
+    return NULL;
+  }
+}
+
+static dyno_status reload_embedding(dyno_model *model, const dyno_linear_source *source,
+                                    dyno_error *error)
+{
+  dyno_embedding embedding;
+  dyno_status status = dyno_embedding_load(&embedding, source, error);
+  if (status != DYNO_OK)
+    return status;
+  dyno_embedding_free(&model->embedding);
+  model->embedding = embedding;
+  return DYNO_OK;
+}
+
+dyno_status dyno_model_reload(dyno_model *model, const dyno_quantization *quantization,
+                              dyno_tensor_role role, size_t layer, dyno_error *error)
+{
+  dyno_linear_source source = model->source;
+  source.quantization = quantization;
+  if (role == DYNO_TENSOR_EMBEDDING)
+    return reload_embedding(model, &source, error);
+  dyno_linear *linear = linear_of(model, role, layer), fresh;
+  const dyno_tensor *weight = dyno_checkpoint_tensor(source.checkpoint, role, layer);
+  if (linear == NULL)
+    return dyno_fail(error, DYNO_ERROR_USAGE, "%s: this tensor is not lowered", weight->name);
+  source.groups_per_token = weight->groups > 1 ? model->config->experts_per_token : 1;
+  dyno_status status = dyno_linear_load(&fresh, &source, weight, NULL, error);
+  if (status != DYNO_OK)
+    return status;
+  fresh.bias = linear->bias;
+  fresh.group_bias = linear->group_bias;
+  linear->bias = NULL;
+  linear->group_bias = NULL;
+  dyno_linear_free(linear);
+  *linear = fresh;
+  return DYNO_OK;
 }
 
 static void free_layer(dyno_layer *layer)
@@ -247,6 +415,7 @@ void dyno_model_free(dyno_model *model)
   free(model->layers);
   free(model->output_norm);
   free(model->inverse_frequency);
+  dyno_embedding_free(&model->embedding);
   dyno_head_screen_free(&model->screen);
   dyno_linear_free(&model->head);
   free(model->ablated);
@@ -268,6 +437,18 @@ void dyno_model_for_each_linear(const dyno_model *model,
   visit(context, &model->head);
 }
 
+static void add_shared(void *context, const dyno_linear *linear)
+{
+  *(uint64_t *)context += linear->shared_bytes;
+}
+
+uint64_t dyno_model_shared_bytes(const dyno_model *model)
+{
+  uint64_t bytes = 0;
+  dyno_model_for_each_linear(model, add_shared, &bytes);
+  return bytes;
+}
+
 static void add_packed(void *context, const dyno_linear *linear)
 {
   *(uint64_t *)context += linear->packed.size;
@@ -275,7 +456,7 @@ static void add_packed(void *context, const dyno_linear *linear)
 
 uint64_t dyno_model_packed_bytes(const dyno_model *model)
 {
-  uint64_t bytes = model->screen.panels.size;
+  uint64_t bytes = model->screen.buffer.size + model->embedding.lowered.size;
   dyno_model_for_each_linear(model, add_packed, &bytes);
   return bytes;
 }

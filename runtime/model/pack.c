@@ -2,16 +2,19 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* The streaming state on the stack, so that a checksum needs no memory. */
 #define XXH_STATIC_LINKING_ONLY
 #include <xxhash.h>
 
+#include "kernels/sampling/screen.h"
 #include "kernels/table.h"
 #include "runtime/model/dialect.h"
+#include "runtime/model/embedding.h"
+#include "runtime/model/head_screen.h"
 #include "runtime/model/linear.h"
 #include "runtime/model/packed_internal.h"
+#include "runtime/model/target.h"
 
 enum { CHUNK_BYTES = 8 << 20 };
 
@@ -19,6 +22,7 @@ enum { CHUNK_BYTES = 8 << 20 };
 typedef struct item {
   const dyno_tensor *tensor;
   const dyno_layout *layout;
+  bool plain; /* the layout is rows */
   uint64_t group_bytes;
 } item;
 
@@ -29,7 +33,8 @@ typedef struct packing {
   dyno_linear_source source;
   item *items;
   size_t count;
-  uint64_t *checksums; /* [count + 2], as in the file */
+  size_t tensors;      /* those, and the screen if there is one */
+  uint64_t *checksums; /* [tensors + 2], as in the file */
   dyno_gguf_writer *writer;
   uint64_t done, total;
   dyno_error *error;
@@ -38,22 +43,6 @@ typedef struct packing {
 static dyno_status out_of_memory(const packing *p)
 {
   return dyno_fail(p->error, DYNO_ERROR_MEMORY, "%s: out of memory", p->path);
-}
-
-/* What a rename at the end would only then refuse, or should not replace. */
-static dyno_status check_target(const packing *p)
-{
-  struct stat target, source;
-  if (stat(p->path, &target) != 0)
-    return DYNO_OK;
-  if (!S_ISREG(target.st_mode))
-    return dyno_fail(p->error, DYNO_ERROR_USAGE, "%s: this is there and no regular file", p->path);
-  if (stat(dyno_checkpoint_path(p->checkpoint), &source) == 0 && source.st_dev == target.st_dev &&
-      source.st_ino == target.st_ino)
-    return dyno_fail(p->error, DYNO_ERROR_USAGE,
-                     "%s: this is the model itself; choose another name for the packed file",
-                     p->path);
-  return DYNO_OK;
 }
 
 static bool is_matrix(const dyno_tensor *tensor)
@@ -73,7 +62,7 @@ static dyno_linear_source source_for(const packing *p, const dyno_tensor *tensor
 static dyno_status plan_layout(const packing *p, item *it)
 {
   const dyno_tensor *tensor = it->tensor;
-  it->layout = dyno_layout_rows(tensor->dtype);
+  it->layout = dyno_layout_rows(dyno_quantized_dtype(p->source.quantization, tensor));
   if (is_matrix(tensor)) {
     const dyno_linear_source source = source_for(p, tensor);
     dyno_linear plan;
@@ -87,6 +76,7 @@ static dyno_status plan_layout(const packing *p, item *it)
                        "file holds built-in layouts only: leave the plug-in out",
                        p->path, plan.layout->name, tensor->name);
   }
+  it->plain = it->layout == dyno_layout_rows(it->layout->dtype);
   it->group_bytes = it->layout->bytes(it->layout, tensor->n, tensor->k);
   return DYNO_OK;
 }
@@ -96,14 +86,28 @@ static bool is_shared(const packing *p, const item *it)
 {
   const dyno_tensor *embedding = dyno_checkpoint_tensor(p->checkpoint, DYNO_TENSOR_EMBEDDING, 0);
   return it->tensor->role == DYNO_TENSOR_HEAD && dyno_checkpoint_config(p->checkpoint)->tied_head &&
-         it->layout == dyno_layout_rows(it->tensor->dtype) && it->tensor->data == embedding->data;
+         it->plain && it->layout->dtype == it->tensor->dtype && it->tensor->data == embedding->data;
+}
+
+static const dyno_tensor *head_of(const packing *p)
+{
+  return dyno_checkpoint_tensor(p->checkpoint, DYNO_TENSOR_HEAD, 0);
+}
+
+static dyno_status plan_screen(packing *p)
+{
+  const dyno_linear_source source = source_for(p, head_of(p));
+  dyno_linear head;
+  dyno_status status = dyno_linear_plan(&head, &source, head_of(p), p->error);
+  p->total += dyno_screen_bytes(head_of(p)->n, head_of(p)->k);
+  return status == DYNO_OK ? dyno_head_screen_check(&head, p->error) : status;
 }
 
 static dyno_status plan_items(packing *p)
 {
   size_t most = dyno_checkpoint_tensor_count(p->checkpoint);
   p->items = calloc(most, sizeof *p->items);
-  p->checksums = calloc(most + 2, sizeof *p->checksums);
+  p->checksums = calloc(most + 3, sizeof *p->checksums);
   if (p->items == NULL || p->checksums == NULL)
     return out_of_memory(p);
   for (size_t i = 0; i < most; i++) {
@@ -117,25 +121,27 @@ static dyno_status plan_items(packing *p)
     p->total += it->group_bytes * it->tensor->groups;
     p->count++;
   }
-  return DYNO_OK;
+  p->tensors = p->count + p->options->screen;
+  return p->options->screen ? plan_screen(p) : DYNO_OK;
 }
 
 static dyno_status describe_tensors(const packing *p)
 {
-  dyno_span *layouts = calloc(p->count, sizeof *layouts);
-  uint64_t *shapes = calloc(3 * p->count, sizeof *shapes);
+  dyno_span *layouts = calloc(p->tensors, sizeof *layouts);
+  uint64_t *shapes = calloc(3 * p->tensors, sizeof *shapes);
   dyno_status status = layouts != NULL && shapes != NULL ? DYNO_OK : out_of_memory(p);
-  for (size_t i = 0; i < p->count && status == DYNO_OK; i++) {
-    const dyno_tensor *tensor = p->items[i].tensor;
-    layouts[i] = dyno_span_of(p->items[i].layout->name);
+  for (size_t i = 0; i < p->tensors && status == DYNO_OK; i++) {
+    bool screen = i == p->count;
+    const dyno_tensor *tensor = screen ? head_of(p) : p->items[i].tensor;
+    layouts[i] = dyno_span_of(screen ? DYNO_SCREEN_FORMAT : p->items[i].layout->name);
     shapes[3 * i] = tensor->groups;
     shapes[3 * i + 1] = tensor->n;
     shapes[3 * i + 2] = tensor->k;
   }
   if (status == DYNO_OK) {
-    dyno_gguf_writer_add_strings(p->writer, DYNO_PACKED_KEY_LAYOUTS, layouts, p->count);
+    dyno_gguf_writer_add_strings(p->writer, DYNO_PACKED_KEY_LAYOUTS, layouts, p->tensors);
     dyno_gguf_writer_add_array(p->writer, DYNO_PACKED_KEY_SHAPES, DYNO_GGUF_UINT64, shapes,
-                               3 * p->count);
+                               3 * p->tensors);
   }
   free(layouts);
   free(shapes);
@@ -153,7 +159,8 @@ static dyno_status write_metadata(const packing *p)
   dyno_gguf_writer_add_string(p->writer, DYNO_PACKED_KEY_SOURCE, p->options->source);
   dyno_status status = describe_tensors(p);
   dyno_config_write_packed(p->writer, dyno_checkpoint_config(p->checkpoint));
-  return status == DYNO_OK ? dyno_packed_copy_metadata(p->writer, p->checkpoint, p->error) : status;
+  return status == DYNO_OK ? dyno_packed_copy_metadata(p->writer, p->checkpoint, NULL, p->error)
+                           : status;
 }
 
 static uint32_t type_id(const char *name)
@@ -171,7 +178,7 @@ static void declare(const packing *p, const item *it)
   const dyno_tensor *tensor = it->tensor;
   uint64_t rows[] = {tensor->k, tensor->n, tensor->groups};
   uint64_t bytes[] = {it->group_bytes, tensor->groups};
-  if (it->layout != dyno_layout_rows(tensor->dtype)) {
+  if (!it->plain) {
     dyno_gguf_writer_add_tensor(p->writer, tensor->name, type_id("I8"), bytes, 2);
     return;
   }
@@ -181,7 +188,7 @@ static void declare(const packing *p, const item *it)
     rank--;
   }
   dyno_gguf_writer_add_tensor(p->writer, tensor->name,
-                              dyno_gguf_tensor_type_by_dtype(tensor->dtype)->id, rows, rank);
+                              dyno_gguf_tensor_type_by_dtype(it->layout->dtype)->id, rows, rank);
 }
 
 static dyno_status advance(packing *p, uint64_t bytes)
@@ -214,15 +221,27 @@ static dyno_status write_matrix(packing *p, const item *it, XXH3_state_t *checks
     return status;
   for (size_t g = 0; g < linear.groups && status == DYNO_OK; g++) {
     status = emit(p, checksum, linear.group_weight[g], (size_t)it->group_bytes);
-    dyno_checkpoint_release_rows(p->checkpoint, it->tensor, g, 0, it->tensor->n);
+    dyno_checkpoint_release_rows(p->checkpoint, it->tensor, g, 0, it->tensor->n, DYNO_FILE_DONE);
   }
   dyno_linear_free(&linear);
+  return status;
+}
+
+static dyno_status write_lowered(packing *p, const item *it, XXH3_state_t *checksum)
+{
+  dyno_embedding embedding;
+  dyno_status status = dyno_embedding_load(&embedding, &p->source, p->error);
+  if (status == DYNO_OK)
+    status = emit(p, checksum, embedding.rows, (size_t)it->group_bytes);
+  dyno_embedding_free(&embedding);
   return status;
 }
 
 static dyno_status write_rows(packing *p, const item *it, XXH3_state_t *checksum)
 {
   const dyno_tensor *tensor = it->tensor;
+  if (it->layout->dtype != tensor->dtype)
+    return write_lowered(p, it, checksum);
   size_t rows = CHUNK_BYTES / tensor->row_bytes + 1;
   rows = rows < tensor->n ? rows : tensor->n;
   uint8_t *chunk = malloc(rows * tensor->row_bytes);
@@ -233,34 +252,54 @@ static dyno_status write_rows(packing *p, const item *it, XXH3_state_t *checksum
       status = dyno_checkpoint_read_rows(p->checkpoint, chunk, tensor, g, row0, row1, p->error);
       if (status == DYNO_OK)
         status = emit(p, checksum, chunk, (row1 - row0) * tensor->row_bytes);
-      dyno_checkpoint_release_rows(p->checkpoint, tensor, g, row0, row1);
+      dyno_checkpoint_release_rows(p->checkpoint, tensor, g, row0, row1, DYNO_FILE_DONE);
     }
   free(chunk);
+  return status;
+}
+
+/* From the head as its kernels read it, so that every file of a model has the same. */
+static dyno_status write_screen(packing *p, XXH3_state_t *checksum)
+{
+  const dyno_linear_source source = source_for(p, head_of(p));
+  dyno_linear head;
+  dyno_head_screen screen;
+  dyno_status status = dyno_linear_load(&head, &source, head_of(p), NULL, p->error);
+  if (status != DYNO_OK)
+    return status;
+  status = dyno_head_screen_make(&screen, &head, &source, p->error);
+  if (status == DYNO_OK) {
+    status = emit(p, checksum, screen.panels, screen.bytes);
+    dyno_head_screen_free(&screen);
+  }
+  dyno_linear_free(&head);
   return status;
 }
 
 static dyno_status write_tensors(packing *p)
 {
   dyno_status status = DYNO_OK;
-  for (size_t i = 0; i < p->count && status == DYNO_OK; i++) {
+  for (size_t i = 0; i < p->tensors && status == DYNO_OK; i++) {
     XXH3_state_t checksum;
     XXH3_INITSTATE(&checksum);
     XXH3_64bits_reset(&checksum);
-    status = is_matrix(p->items[i].tensor) ? write_matrix(p, &p->items[i], &checksum)
-                                           : write_rows(p, &p->items[i], &checksum);
+    status = i == p->count                   ? write_screen(p, &checksum)
+             : is_matrix(p->items[i].tensor) ? write_matrix(p, &p->items[i], &checksum)
+                                             : write_rows(p, &p->items[i], &checksum);
     p->checksums[i + 1] = XXH3_64bits_digest(&checksum);
   }
   if (status != DYNO_OK)
     return status;
-  size_t size = (p->count + 1) * sizeof *p->checksums;
+  size_t size = (p->tensors + 1) * sizeof *p->checksums;
   p->checksums[0] = dyno_gguf_writer_head_checksum(p->writer);
-  p->checksums[p->count + 1] = XXH3_64bits(p->checksums, size);
+  p->checksums[p->tensors + 1] = XXH3_64bits(p->checksums, size);
   return dyno_gguf_writer_write(p->writer, p->checksums, size + sizeof *p->checksums, p->error);
 }
 
 static dyno_status write_file(packing *p)
 {
-  const uint64_t checksum_count = p->count + 2;
+  const uint64_t checksum_count = p->tensors + 2;
+  const uint64_t screen_bytes = dyno_screen_bytes(head_of(p)->n, head_of(p)->k);
   dyno_status status = dyno_gguf_writer_new(&p->writer, p->path, p->error);
   if (status == DYNO_OK)
     status = write_metadata(p);
@@ -268,6 +307,8 @@ static dyno_status write_file(packing *p)
     return status;
   for (size_t i = 0; i < p->count; i++)
     declare(p, &p->items[i]);
+  if (p->options->screen)
+    dyno_gguf_writer_add_tensor(p->writer, DYNO_PACKED_SCREEN, type_id("I8"), &screen_bytes, 1);
   dyno_gguf_writer_add_tensor(p->writer, DYNO_PACKED_CHECKSUMS, type_id("I64"), &checksum_count, 1);
   status = dyno_gguf_writer_begin(p->writer, p->error);
   if (status == DYNO_OK)
@@ -282,7 +323,7 @@ static void summarize(dyno_pack_summary *summary, const packing *p)
   for (size_t i = 0; i < p->count; i++)
     if (is_matrix(p->items[i].tensor)) {
       summary->matrices++;
-      summary->rows += p->items[i].layout == dyno_layout_rows(p->items[i].tensor->dtype);
+      summary->rows += p->items[i].plain;
     }
 }
 
@@ -299,10 +340,11 @@ dyno_status dyno_pack(const char *path, dyno_pack_summary *summary,
                  .pool = pool,
                  .precision = DYNO_PRECISION_FAST,
                  .prefill_tokens = options->prefill_tokens,
+                 .quantization = options->quantization,
                  .repack = true},
       .error = error,
   };
-  dyno_status status = check_target(&p);
+  dyno_status status = dyno_model_check_target(path, checkpoint, error);
   if (status == DYNO_OK)
     status = plan_items(&p);
   if (status == DYNO_OK)

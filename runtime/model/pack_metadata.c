@@ -13,24 +13,27 @@ static bool has_prefix(dyno_span text, const char *prefix)
 
 /* Whether a key is still true: the configuration has words of its own in a packed file, and the
  * file another form. */
-static bool is_kept(dyno_span key, dyno_span architecture)
+static bool is_kept(dyno_span key, dyno_span architecture, const char *const *but)
 {
   static const char *const dropped[] = {"general.architecture", "general.alignment", "split.",
                                         "dyno.config.", "dyno.pack."};
   for (size_t i = 0; i < sizeof dropped / sizeof *dropped; i++)
     if (has_prefix(key, dropped[i]))
       return false;
+  for (; but != NULL && *but != NULL; but++)
+    if (has_prefix(key, *but))
+      return false;
   return !(key.size > architecture.size && key.bytes[architecture.size] == '.' &&
            memcmp(key.bytes, architecture.bytes, architecture.size) == 0);
 }
 
-static void copy_entries(dyno_gguf_writer *writer, const dyno_gguf *gguf)
+static void copy_entries(dyno_gguf_writer *writer, const dyno_gguf *gguf, const char *const *but)
 {
   dyno_span architecture = {"", 0};
   dyno_gguf_get_string(&architecture, gguf, "general.architecture", NULL);
   for (size_t i = 0; i < dyno_gguf_entry_count(gguf); i++) {
     const dyno_gguf_entry *entry = dyno_gguf_entry_at(gguf, i);
-    if (is_kept(entry->key, architecture))
+    if (is_kept(entry->key, architecture, but))
       dyno_gguf_writer_copy_entry(writer, entry);
   }
 }
@@ -87,11 +90,11 @@ static dyno_status write_vocabulary(dyno_gguf_writer *writer, const char *path, 
 }
 
 dyno_status dyno_packed_copy_metadata(dyno_gguf_writer *writer, const dyno_checkpoint *checkpoint,
-                                      dyno_error *error)
+                                      const char *const *but, dyno_error *error)
 {
   const dyno_gguf *gguf = dyno_checkpoint_gguf(checkpoint);
   const char *tokenizer = dyno_checkpoint_tokenizer_path(checkpoint);
   if (gguf != NULL)
-    copy_entries(writer, gguf);
+    copy_entries(writer, gguf, but);
   return gguf == NULL && tokenizer != NULL ? write_vocabulary(writer, tokenizer, error) : DYNO_OK;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "kernels/sampling/screen.h"
 #include "kernels/table.h"
 #include "runtime/model/dialect.h"
 #include "runtime/model/gguf_internal.h"
@@ -133,6 +134,10 @@ static dyno_status find_layout(const dyno_packed *packed, size_t index, dyno_spa
                                dyno_error *error)
 {
   char text[64] = "";
+  dyno_span of = dyno_gguf_tensor_at(packed->gguf, index)->name;
+  if (dyno_span_equal(of, dyno_span_of(DYNO_PACKED_SCREEN)) &&
+      dyno_span_equal(name, dyno_span_of(DYNO_SCREEN_FORMAT)))
+    return DYNO_OK;
   if (name.size < sizeof text)
     memcpy(text, name.bytes, name.size);
   const dyno_layout *layout = strlen(text) == name.size ? dyno_builtin_layout(text) : NULL;
@@ -143,8 +148,8 @@ static dyno_status find_layout(const dyno_packed *packed, size_t index, dyno_spa
   return dyno_fail(
       error, DYNO_ERROR_UNSUPPORTED,
       "%s: tensor '%s' is in the layout '%s', which this build of dyno does not know: %s",
-      path_of(packed), dyno_span_quote(tensor, dyno_gguf_tensor_at(packed->gguf, index)->name),
-      dyno_span_quote(quoted, name), dyno_packed_remedy(remedy, packed));
+      path_of(packed), dyno_span_quote(tensor, of), dyno_span_quote(quoted, name),
+      dyno_packed_remedy(remedy, packed));
 }
 
 static dyno_status read_layouts(const dyno_packed *packed, dyno_error *error)
@@ -215,6 +220,12 @@ const dyno_packed_tensor *dyno_packed_find(const dyno_packed *packed, const char
     return NULL;
   size_t index = (size_t)(tensor - dyno_gguf_tensor_at(packed->gguf, 0));
   return index < packed->count ? &packed->tensors[index] : NULL;
+}
+
+const void *dyno_packed_screen(const dyno_packed *packed)
+{
+  const dyno_gguf_tensor *tensor = dyno_gguf_find_tensor(packed->gguf, DYNO_PACKED_SCREEN);
+  return tensor != NULL ? tensor->data : NULL;
 }
 
 const char *dyno_packed_model_hash(const dyno_packed *packed)

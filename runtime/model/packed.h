@@ -20,12 +20,13 @@
 #define DYNO_PACKED_ARCHITECTURE "dyno-packed" /* general.architecture */
 #define DYNO_PACKED_ALIGNMENT 4096             /* of every tensor in the file */
 #define DYNO_PACKED_CHECKSUMS "dyno.pack.checksums"
+#define DYNO_PACKED_SCREEN "dyno.pack.screen"
 
 typedef struct dyno_packed dyno_packed;
 
 /* What the file says of a tensor, beside what GGUF does. */
 typedef struct dyno_packed_tensor {
-  const dyno_layout *layout; /* built-in */
+  const dyno_layout *layout; /* built-in; NULL of the screen */
   uint64_t groups, n, k;
   uint64_t checksum; /* XXH3, 64 bits, of its bytes in the file */
 } dyno_packed_tensor;
@@ -44,6 +45,9 @@ void dyno_packed_close(dyno_packed **packed);
 
 /* The tensor that has this name in the file; NULL when there is none. */
 const dyno_packed_tensor *dyno_packed_find(const dyno_packed *packed, const char *name);
+
+/* The screen of the head, [vocabulary][d_model], in the mapped file; NULL when there is none. */
+const void *dyno_packed_screen(const dyno_packed *packed);
 
 /* dyno_checkpoint_hash of the model that was packed. */
 const char *dyno_packed_model_hash(const dyno_packed *packed);

@@ -29,9 +29,10 @@ dyno_status dyno_config_read_packed(dyno_model_config *config, const dyno_gguf *
                                     dyno_error *error);
 
 /* Writes what the model's file says beside its configuration, or the vocabulary beside it: whatever
- * is still true of the packed one. */
+ * is still true of the packed one. Keys that begin like one of but, which ends with NULL and may be
+ * NULL, are left out. */
 dyno_status dyno_packed_copy_metadata(dyno_gguf_writer *writer, const dyno_checkpoint *checkpoint,
-                                      dyno_error *error);
+                                      const char *const *but, dyno_error *error);
 
 /* A key that a packed file lacks is the file's fault, not the caller's: NOT_FOUND becomes
  * FORMAT. */

@@ -52,71 +52,94 @@ static bool leaves_root(const char *group)
   return group[0] != '/';
 }
 
-static double tighter(double a, double b)
-{
-  return a <= 0 || (b > 0 && b < a) ? b : a;
-}
+/* Where the folders of a controller go. */
+typedef struct walk {
+  const char *controller;
+  dyno_cgroup_visit *visit;
+  void *context;
+} walk;
 
-static double quota_up(const char *mount, const char *group, double (*read)(const char *folder))
+static void visit_up(const walk *of, const char *mount, const char *group, int version)
 {
   char folder[PATH_BYTES];
-  double tightest = 0;
   int length = snprintf(folder, sizeof folder, "%s%s", mount, leaves_root(group) ? "" : group);
-  if (length < 0 || (size_t)length >= sizeof folder)
-    return read(mount);
+  if (length < 0 || (size_t)length >= sizeof folder) {
+    of->visit(of->context, mount, version);
+    return;
+  }
   for (;;) {
-    tightest = tighter(tightest, read(folder));
+    of->visit(of->context, folder, version);
     char *last = strrchr(folder, '/');
     if (last == NULL || (size_t)(last - folder) < strlen(mount))
-      return tightest;
+      return;
     *last = '\0';
   }
 }
 
-static bool names_cpu(const char *controllers)
+static bool names(const char *controllers, const char *wanted)
 {
   char list[LINE_BYTES], *rest;
   snprintf(list, sizeof list, "%s", controllers);
   for (char *name = strtok_r(list, ",", &rest); name != NULL; name = strtok_r(NULL, ",", &rest))
-    if (strcmp(name, "cpu") == 0)
+    if (strcmp(name, wanted) == 0)
       return true;
   return false;
 }
 
 /* "ID:CONTROLLERS:GROUP"; version 2 has no controllers. */
-static double quota_of_line(char *line, const char *root)
+static void visit_line(const walk *of, char *line, const char *root)
 {
   char mount[PATH_BYTES];
   char *controllers = strchr(line, ':');
   char *group = controllers != NULL ? strchr(controllers + 1, ':') : NULL;
   if (group == NULL)
-    return 0;
+    return;
   *controllers++ = '\0';
   *group++ = '\0';
-  if (*controllers == '\0')
-    return quota_up(root, group, quota_v2);
-  if (!names_cpu(controllers))
-    return 0;
+  if (*controllers == '\0') {
+    visit_up(of, root, group, 2);
+    /* Beside version 1, version 2 has a folder of its own. */
+    snprintf(mount, sizeof mount, "%s/unified", root);
+    visit_up(of, mount, group, 2);
+    return;
+  }
+  if (!names(controllers, of->controller))
+    return;
   /* Mounted by all its names, or by the one, or by both through a link. */
   snprintf(mount, sizeof mount, "%s/%s", root, controllers);
-  double quota = quota_up(mount, group, quota_v1);
-  if (strcmp(controllers, "cpu") == 0)
-    return quota;
-  snprintf(mount, sizeof mount, "%s/cpu", root);
-  return tighter(quota, quota_up(mount, group, quota_v1));
+  visit_up(of, mount, group, 1);
+  if (strcmp(controllers, of->controller) == 0)
+    return;
+  snprintf(mount, sizeof mount, "%s/%s", root, of->controller);
+  visit_up(of, mount, group, 1);
+}
+
+void dyno_cgroup_visit_folders(const char *membership, const char *root, const char *controller,
+                               dyno_cgroup_visit *visit, void *context)
+{
+  char line[LINE_BYTES];
+  const walk of = {controller, visit, context};
+  FILE *file = fopen(membership, "re");
+  if (file == NULL)
+    return;
+  while (fgets(line, sizeof line, file) != NULL) {
+    line[strcspn(line, "\n")] = '\0';
+    visit_line(&of, line, root);
+  }
+  fclose(file);
+}
+
+static void tighten(void *context, const char *folder, int version)
+{
+  double *tightest = context;
+  double quota = version == 2 ? quota_v2(folder) : quota_v1(folder);
+  if (quota > 0 && (*tightest <= 0 || quota < *tightest))
+    *tightest = quota;
 }
 
 double dyno_cgroup_quota(const char *membership, const char *root)
 {
-  char line[LINE_BYTES];
-  FILE *file = fopen(membership, "re");
-  if (file == NULL)
-    return 0;
   double tightest = 0;
-  while (fgets(line, sizeof line, file) != NULL) {
-    line[strcspn(line, "\n")] = '\0';
-    tightest = tighter(tightest, quota_of_line(line, root));
-  }
-  fclose(file);
+  dyno_cgroup_visit_folders(membership, root, "cpu", tighten, &tightest);
   return tightest;
 }
