@@ -14,7 +14,7 @@ set grid ytics lc rgb '#dddddd'
 set key outside right top
 set border 3
 set tics nomirror
-families = 'questions lookup explanations essays programs translation'
+families = 'questions lookup explanations essays programs translation repetition'
 
 draw = "plot for [i = 1 : words(families)] csv using 1 : (column(word(families, i).'_loss')) " \
   . "with lines lw 1.5 title word(families, i)"

@@ -18,6 +18,13 @@
 
 #include "runtime/threads/topology.h"
 
+void dyno_host_name(char name[DYNO_HOST_NAME])
+{
+  if (gethostname(name, DYNO_HOST_NAME) != 0 || name[0] == '\0')
+    strcpy(name, "unknown");
+  name[DYNO_HOST_NAME - 1] = '\0'; /* a longer one may have been cut off without an end */
+}
+
 dyno_status dyno_pin_thread(int *pinned, int cpu, unsigned threads, dyno_error *error)
 {
   *pinned = cpu;

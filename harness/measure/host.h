@@ -12,6 +12,10 @@
  * UNAVAILABLE when the system refuses. */
 dyno_status dyno_pin_thread(int *pinned, int cpu, unsigned threads, dyno_error *error);
 
+/* What the system calls itself; "unknown" when it does not say. */
+enum { DYNO_HOST_NAME = 65 };
+void dyno_host_name(char name[DYNO_HOST_NAME]);
+
 /* Bytes of the largest cache that CPU 0 has a part in, as the system states them; 0 when it does
  * not. */
 size_t dyno_largest_cache(void);

@@ -4,6 +4,7 @@
 
 #include "harness/measure/operands_internal.h"
 #include "kernels/base/a8.h"
+#include "kernels/base/kv_block.h"
 #include "kernels/check/inputs.h"
 
 /* Sizes saturate: what cannot be counted is too large for any machine. */
@@ -94,7 +95,8 @@ static void add_kv_blocks(description *to, size_t tokens, operand_fill fill)
   const dyno_problem *p = to->problem;
   size_t blocks = tokens / DYNO_OPERANDS_BLOCK_TOKENS + 1;
   size_t rows = times(2 * DYNO_OPERANDS_BLOCK_TOKENS, p->kv_heads);
-  add_parts(to, blocks, aligned(times(rows, dyno_row_bytes(p->activation, p->k)), 64),
+  size_t vector_bytes = dyno_kv_vector_bytes(dyno_row_bytes(p->activation, 1), p->k);
+  add_parts(to, blocks, aligned(times(rows, vector_bytes), 64),
             (operand_array){.fill = fill, .dtype = p->activation, .rows = rows, .columns = p->k});
 }
 
@@ -116,6 +118,13 @@ static void describe_quantize_weight(description *to)
   const dyno_problem *p = to->problem;
   add_floats(to, p->n, p->k, true);
   add_output(to, p->n, dyno_row_bytes(p->weight, p->k), true);
+}
+
+/* The importance comes last, so that the others have the places of quantize_weight. */
+static void describe_fit_weight(description *to)
+{
+  describe_quantize_weight(to);
+  add_floats(to, 1, to->problem->k, false);
 }
 
 static void describe_quantize_activation(description *to)
@@ -184,6 +193,7 @@ static void (*const describe_op[DYNO_OP_COUNT])(description *) = {
     [DYNO_OP_MATMUL] = describe_matmul,
     [DYNO_OP_ATTENTION] = describe_attention,
     [DYNO_OP_QUANTIZE_WEIGHT] = describe_quantize_weight,
+    [DYNO_OP_FIT_WEIGHT] = describe_fit_weight,
     [DYNO_OP_QUANTIZE_ACTIVATION] = describe_quantize_activation,
     [DYNO_OP_STORE_KV] = describe_store_kv,
     [DYNO_OP_RMSNORM] = describe_rmsnorm,
@@ -205,12 +215,14 @@ static bool known_formats(const dyno_problem *problem)
     return weight->block_to_float != NULL &&
            (problem->activation == DYNO_F32 || problem->activation == DYNO_A8);
   case DYNO_OP_QUANTIZE_WEIGHT:
+  case DYNO_OP_FIT_WEIGHT:
     return weight->block_to_float != NULL;
   case DYNO_OP_QUANTIZE_ACTIVATION:
     return problem->activation == DYNO_A8;
   case DYNO_OP_ATTENTION:
   case DYNO_OP_STORE_KV:
-    return activation->block_to_float != NULL && problem->k % activation->block_elements == 0;
+    return problem->activation == DYNO_I8 ||
+           (activation->block_to_float != NULL && problem->k % activation->block_elements == 0);
   default:
     return true;
   }
@@ -317,6 +329,19 @@ static dyno_status fill_query(dyno_operands *operands, const operand_array *arra
   return status;
 }
 
+/* Of the keys and values of a block in INT8, whose bytes are random. */
+static void fill_scales(const dyno_problem *problem, char *block, dyno_rng *rng)
+{
+  const dyno_kv_shape shape = {1, DYNO_OPERANDS_BLOCK_TOKENS, problem->kv_heads, problem->k};
+  for (size_t head = 0; head < shape.kv_heads; head++)
+    for (size_t slot = 0; slot < shape.block_tokens; slot++)
+      for (size_t value = 0; value < 2; value++) {
+        float scale = dyno_random_scale(DYNO_INPUT_NORMAL, rng);
+        memcpy(block + dyno_kv_scale_at(&shape, head, slot) + value * dyno_kv_plane_bytes(&shape),
+               &scale, sizeof scale);
+      }
+}
+
 static dyno_status fill_array(dyno_operands *operands, const operand_array *array, void *data,
                               dyno_rng *rng, dyno_error *error)
 {
@@ -335,6 +360,8 @@ static dyno_status fill_array(dyno_operands *operands, const operand_array *arra
   case FILL_ROWS:
     dyno_fill_rows(data, array->dtype, array->rows, array->columns, DYNO_INPUT_NORMAL,
                    DYNO_PART_WEIGHT, rng);
+    if (array->dtype == DYNO_I8)
+      fill_scales(&operands->problem, data, rng);
     for (size_t part = 1; part < operands->part_count; part++)
       memcpy((char *)data + part * operands->part_bytes, data, operands->part_bytes);
     return DYNO_OK;

@@ -70,6 +70,19 @@ static void run_quantize_weight(const call *c)
   c->kernel->run.quantize_weight(&args, c->row0, c->row1);
 }
 
+static void run_fit_weight(const call *c)
+{
+  const dyno_operands *o = c->operands;
+  const dyno_fit_weight_args args = {
+      .output = at(o, QUANTIZE_OUTPUT, c->copy),
+      .input = at(o, QUANTIZE_INPUT, c->copy),
+      .importance = at(o, FIT_IMPORTANCE, c->copy),
+      .n = o->problem.n,
+      .k = o->problem.k,
+  };
+  c->kernel->run.fit_weight(&args, c->row0, c->row1);
+}
+
 static void run_quantize_activation(const call *c)
 {
   const dyno_operands *o = c->operands;
@@ -197,6 +210,7 @@ void dyno_operands_run(const dyno_operands *operands, const dyno_kernel *kernel,
       [DYNO_OP_MATMUL] = run_matmul,
       [DYNO_OP_ATTENTION] = run_attention,
       [DYNO_OP_QUANTIZE_WEIGHT] = run_quantize_weight,
+      [DYNO_OP_FIT_WEIGHT] = run_fit_weight,
       [DYNO_OP_QUANTIZE_ACTIVATION] = run_quantize_activation,
       [DYNO_OP_STORE_KV] = run_store_kv,
       [DYNO_OP_RMSNORM] = run_rmsnorm,

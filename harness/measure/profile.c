@@ -4,11 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/measure/ceilings.h"
-#include "harness/measure/profile_read.h"
+#include "harness/measure/engine_ceilings.h"
 #include "kernels/base/clock.h"
 #include "runtime/sample/rng.h"
-#include "runtime/threads/pool.h"
 
 /* Tokens of a decode between two reads of the weights' pages: bandwidth of a shared machine comes
  * and goes within seconds. */
@@ -23,25 +21,16 @@ enum { MOST_WARM_UP_STEPS = 4 };
 /* Events of one thread and one layer in a pass, generously, and the most to make room for. */
 enum { EVENTS_PER_LAYER = 128, MOST_EXPECTED_EVENTS = 1 << 20 };
 
-/* Of arithmetic the best of a few samples: all that takes from it is another program. */
-static const double mac_sample_seconds = 0.005;
-enum { MAC_TRIALS = 3 };
-
 /* What a run is made with. */
 typedef struct profiler {
   dyno_profile_run *run;
   const dyno_profile_options *options;
   dyno_engine *engine;
-  dyno_pool *pool;
-  dyno_profile_reader *reader;
-  dyno_weight_pages *pages;
-  size_t page_count, page_room;
-  bool out_of_memory;
+  dyno_engine_ceilings ceilings;
   dyno_sequence **sequences; /* one for each phase */
   int32_t *tokens;           /* of the longest phase */
   size_t token_count;
-  uint64_t reads; /* so far; each gets pages of its own */
-  double mac_one[DYNO_CEILING_KIND_COUNT], mac_all[DYNO_CEILING_KIND_COUNT];
+  uint64_t reads;     /* so far; each gets pages of its own */
   double done, total; /* of the progress, in tokens */
 } profiler;
 
@@ -72,27 +61,6 @@ static void advance(profiler *with, double effort, const char *label)
 }
 
 /* Preparing */
-
-/* Threads share the rows of each group, so that each is a matrix of its own. */
-static void add_pages(void *context, const char *name, const void *data, uint64_t bytes,
-                      size_t groups)
-{
-  profiler *with = context;
-  (void)name;
-  if (with->page_count + groups > with->page_room) {
-    size_t room = 2 * (with->page_count + groups);
-    dyno_weight_pages *longer = realloc(with->pages, room * sizeof *longer);
-    if (longer == NULL) {
-      with->out_of_memory = true;
-      return;
-    }
-    with->pages = longer;
-    with->page_room = room;
-  }
-  for (size_t i = 0; i < groups; i++)
-    with->pages[with->page_count++] =
-        (dyno_weight_pages){(const char *)data + i * (bytes / groups), (size_t)(bytes / groups)};
-}
 
 /* Random tokens, or those of the text in turns. */
 static void fill_tokens(profiler *with)
@@ -140,7 +108,7 @@ static dyno_status allocate(profiler *with, dyno_error *error)
   dyno_profile_run *run = with->run;
   with->tokens = calloc(with->token_count + 1, sizeof *with->tokens);
   with->sequences = calloc(run->phase_count + 1, sizeof(dyno_sequence *));
-  bool fine = with->tokens != NULL && with->sequences != NULL && !with->out_of_memory;
+  bool fine = with->tokens != NULL && with->sequences != NULL;
   for (size_t i = 0; fine && i < run->phase_count; i++) {
     dyno_profile_phase *phase = &run->phases[i];
     size_t steps = phase->kind == DYNO_PROFILE_DECODE ? phase->tokens : 1;
@@ -151,53 +119,6 @@ static dyno_status allocate(profiler *with, dyno_error *error)
   if (!fine)
     return dyno_fail(error, DYNO_ERROR_MEMORY, "no memory for a profile");
   fill_tokens(with);
-  return DYNO_OK;
-}
-
-static void measure_arithmetic(profiler *with, dyno_pool *pool, double *rates)
-{
-  for (dyno_ceiling_kind kind = 0; kind < DYNO_CEILING_KIND_COUNT; kind++) {
-    dyno_ceiling_probe probe;
-    rates[kind] = NAN;
-    if (kind == DYNO_CEILING_READ)
-      continue;
-    dyno_ceiling_probe_mac(&probe, pool, with->run->isa, kind, mac_sample_seconds);
-    for (int trial = 0; trial < MAC_TRIALS; trial++)
-      rates[kind] = fmax(rates[kind], dyno_ceiling_probe_sample(&probe, pool));
-  }
-}
-
-/* The ceilings of arithmetic, which hold for minutes. */
-static dyno_status measure_ceilings(profiler *with, dyno_error *error)
-{
-  dyno_pool *alone;
-  dyno_status status = dyno_pool_open(&alone, 1, error);
-  if (status != DYNO_OK)
-    return status;
-  measure_arithmetic(with, alone, with->mac_one);
-  measure_arithmetic(with, with->pool, with->mac_all);
-  dyno_pool_close(&alone);
-  return dyno_profile_reader_open(&with->reader, with->pages, with->page_count, with->pool,
-                                  with->run->isa, with->options->read_bytes, error);
-}
-
-/* What recording takes, found out on a recorder of its own. */
-static dyno_status measure_recording(double *seconds, dyno_error *error)
-{
-  enum { TRIALS = 2000 };
-  dyno_profile_recorder *recorder;
-  dyno_status status = dyno_profile_recorder_open(&recorder, 1, TRIALS, error);
-  if (status != DYNO_OK)
-    return status;
-  const dyno_probe *probe = dyno_profile_recorder_probe(recorder);
-  uint64_t start = dyno_clock_ns();
-  for (int i = 0; i < TRIALS; i++) {
-    dyno_probe_event event = {.op = "trial", .begin_ns = dyno_clock_ns()};
-    event.end_ns = dyno_clock_ns();
-    probe->event(probe->context, &event);
-  }
-  *seconds = (double)(dyno_clock_ns() - start) * 1e-9 / TRIALS;
-  dyno_profile_recorder_close(&recorder);
   return DYNO_OK;
 }
 
@@ -254,12 +175,12 @@ static void add_sample(dyno_read_sample *sum, dyno_read_sample sample)
 static void read_pages(profiler *with, read_sums *sums, bool alone)
 {
   uint64_t seed = (uint64_t)(dyno_random_unit(with->options->seed, ~with->reads++) * 0x1p53);
-  add_sample(&sums->all, dyno_profile_reader_all(with->reader, seed));
+  add_sample(&sums->all, dyno_profile_reader_all(with->ceilings.reader, seed));
   sums->samples++;
   if (with->run->threads == 1)
     sums->one = sums->all;
   else if (alone)
-    add_sample(&sums->one, dyno_profile_reader_one(with->reader, seed));
+    add_sample(&sums->one, dyno_profile_reader_one(with->ceilings.reader, seed));
 }
 
 static dyno_profile_reads reads_of(const read_sums *sums)
@@ -301,7 +222,14 @@ static dyno_status go_to_depth(profiler *with, size_t index, dyno_error *error)
       dyno_sequence_truncate(*sequence, phase->depth))
     return DYNO_OK;
   dyno_sequence_clear(*sequence);
-  return append_portions(with, *sequence, with->tokens, phase->depth, error);
+  size_t computed = phase->depth;
+  if (with->options->depth_copied && computed > DYNO_PROFILE_COPIED)
+    computed = DYNO_PROFILE_COPIED;
+  status = append_portions(with, *sequence, with->tokens, computed, error);
+  if (status != DYNO_OK || computed == phase->depth || stopped(with))
+    return status;
+  advance(with, (double)(phase->depth - computed), "filling up to the depth");
+  return dyno_sequence_repeat(*sequence, phase->depth, error);
 }
 
 /* Runs the calls of the phase, noting each in steps when that is not NULL, and reads the weights'
@@ -350,8 +278,8 @@ static dyno_status time_phase(profiler *with, size_t index, dyno_error *error)
 static void finish_probed(profiler *with, dyno_profile_phase *phase, const read_sums *sums)
 {
   phase->probed_reads = reads_of(sums);
-  memcpy(phase->ceilings.one, with->mac_one, sizeof with->mac_one);
-  memcpy(phase->ceilings.all, with->mac_all, sizeof with->mac_all);
+  memcpy(phase->ceilings.one, with->ceilings.mac_one, sizeof phase->ceilings.one);
+  memcpy(phase->ceilings.all, with->ceilings.mac_all, sizeof phase->ceilings.all);
   phase->ceilings.one[DYNO_CEILING_READ] = phase->probed_reads.one;
   phase->ceilings.all[DYNO_CEILING_READ] = phase->probed_reads.all;
   dyno_profile_hold_against(&phase->summary, &phase->ceilings);
@@ -428,17 +356,17 @@ static dyno_status profile(profiler *with, dyno_error *error)
   dyno_status status = list_phases(with, error);
   if (status != DYNO_OK)
     return status;
-  dyno_engine_for_each_weight(with->engine, add_pages, with);
   status = allocate(with, error);
   if (status == DYNO_OK)
     status = first_token(with, error);
   if (status == DYNO_OK)
-    status = measure_ceilings(with, error);
+    status =
+        dyno_engine_ceilings_open(&with->ceilings, with->engine, with->options->read_bytes, error);
   if (status == DYNO_OK)
-    status = measure_recording(&run->event_seconds, error);
+    status = dyno_profile_recording_seconds(&run->event_seconds, error);
   if (status != DYNO_OK)
     return status;
-  run->read_loop = dyno_profile_reader_loop(with->reader);
+  run->read_loop = dyno_profile_reader_loop(with->ceilings.reader);
   status = measure_phases(with, error);
   if (status == DYNO_OK)
     status = dyno_profile_summarize_rounds(run, error);
@@ -455,7 +383,6 @@ dyno_status dyno_profile_engine(dyno_profile_run *run, dyno_engine *engine,
       .run = run,
       .options = options,
       .engine = engine,
-      .pool = dyno_engine_pool(engine),
       .total = 1,
   };
   run->threads = dyno_engine_threads(engine);
@@ -465,9 +392,8 @@ dyno_status dyno_profile_engine(dyno_profile_run *run, dyno_engine *engine,
   dyno_status status = profile(&with, error);
   for (size_t i = 0; with.sequences != NULL && i < run->phase_count; i++)
     dyno_sequence_close(&with.sequences[i]);
-  dyno_profile_reader_close(&with.reader);
+  dyno_engine_ceilings_close(&with.ceilings);
   free(with.sequences);
   free(with.tokens);
-  free(with.pages);
   return status;
 }

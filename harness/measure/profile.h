@@ -29,7 +29,7 @@ typedef enum dyno_profile_kind {
 /* "prefill", "decode". */
 const char *dyno_profile_kind_name(dyno_profile_kind kind);
 
-enum { DYNO_PROFILE_MOST_SIZES = 8, DYNO_PROFILE_MOST_ROUNDS = 256 };
+enum { DYNO_PROFILE_COPIED = 512, DYNO_PROFILE_MOST_SIZES = 8, DYNO_PROFILE_MOST_ROUNDS = 256 };
 
 typedef struct dyno_profile_options {
   size_t prompts[DYNO_PROFILE_MOST_SIZES]; /* tokens of each prefill */
@@ -37,6 +37,7 @@ typedef struct dyno_profile_options {
   size_t decode_tokens;                   /* 0: no decode */
   size_t depths[DYNO_PROFILE_MOST_SIZES]; /* of each decode */
   size_t depth_count;
+  bool depth_copied; /* beyond DYNO_PROFILE_COPIED tokens by repeating their keys and values */
   unsigned rounds;   /* 1 to DYNO_PROFILE_MOST_ROUNDS */
   uint64_t seed;     /* of the tokens, and of the pages that are read */
   size_t read_bytes; /* of one sample of the weights' pages */

@@ -1,8 +1,11 @@
 #include "harness/measure/profile_recorder.h"
 
+#include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "kernels/base/clock.h"
 
 enum { BLOCK_EVENTS = 4096 };
 
@@ -135,4 +138,26 @@ size_t dyno_profile_recorder_lost(const dyno_profile_recorder *recorder)
   for (unsigned thread = 0; thread < recorder->threads; thread++)
     lost += recorder->of[thread].lost;
   return lost;
+}
+
+dyno_status dyno_profile_recording_seconds(double *seconds, dyno_error *error)
+{
+  enum { TRIALS = 20, EVENTS = 100 };
+  dyno_profile_recorder *recorder;
+  dyno_status status = dyno_profile_recorder_open(&recorder, 1, TRIALS * EVENTS, error);
+  if (status != DYNO_OK)
+    return status;
+  const dyno_probe *probe = dyno_profile_recorder_probe(recorder);
+  *seconds = INFINITY;
+  for (int trial = 0; trial < TRIALS; trial++) { /* the best: others were interrupted */
+    uint64_t start = dyno_clock_ns();
+    for (int i = 0; i < EVENTS; i++) {
+      dyno_probe_event event = {.op = "trial", .begin_ns = dyno_clock_ns()};
+      event.end_ns = dyno_clock_ns();
+      probe->event(probe->context, &event);
+    }
+    *seconds = fmin(*seconds, (double)(dyno_clock_ns() - start) * 1e-9 / EVENTS);
+  }
+  dyno_profile_recorder_close(&recorder);
+  return DYNO_OK;
 }

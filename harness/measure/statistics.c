@@ -71,25 +71,31 @@ double dyno_sign_test(size_t positive, size_t negative)
   return fmin(2 * fair_binomial_cdf(fewer, positive + negative), 1);
 }
 
-/* The z that a standard normal lies within, both sides, with this probability: bisection on erf. */
-static double normal_quantile(double confidence)
+double dyno_normal_cdf(double z)
 {
-  double low = 0, high = 40;
+  return erfc(-z / sqrt(2)) / 2;
+}
+
+/* Bisection in the lower half, where the distribution function keeps all its digits. */
+double dyno_normal_quantile(double probability)
+{
+  double tail = fmin(probability, 1 - probability), low = -40, high = 0;
   for (int i = 0; i < 80; i++) {
     double middle = (low + high) / 2;
-    if (erf(middle / sqrt(2)) < confidence)
+    if (dyno_normal_cdf(middle) < tail)
       low = middle;
     else
       high = middle;
   }
-  return low;
+  return probability < 0.5 ? high : -high;
 }
 
 dyno_interval dyno_proportion_interval(size_t hits, size_t count, double confidence)
 {
   if (count == 0)
     return (dyno_interval){NAN, NAN, NAN};
-  double n = (double)count, p = (double)hits / n, z = normal_quantile(confidence), z2 = z * z;
+  double n = (double)count, p = (double)hits / n, z = dyno_normal_quantile((1 + confidence) / 2);
+  double z2 = z * z;
   double centre = (p + z2 / (2 * n)) / (1 + z2 / n);
   double half = z / (1 + z2 / n) * sqrt(p * (1 - p) / n + z2 / (4 * n * n));
   return (dyno_interval){.low = hits == 0 ? 0 : fmax(centre - half, 0),
@@ -97,7 +103,7 @@ dyno_interval dyno_proportion_interval(size_t hits, size_t count, double confide
                          .coverage = confidence};
 }
 
-static dyno_status check_values(const double *values, size_t count, dyno_error *error)
+dyno_status dyno_check_values(const double *values, size_t count, dyno_error *error)
 {
   if (count == 0)
     return dyno_fail(error, DYNO_ERROR_USAGE, "there are no values to describe");
@@ -105,6 +111,10 @@ static dyno_status check_values(const double *values, size_t count, dyno_error *
     if (!isfinite(values[i]))
       return dyno_fail(error, DYNO_ERROR_USAGE, "value %zu of %zu is %s, not a finite number",
                        i + 1, count, isnan(values[i]) ? "NaN" : "infinite");
+  for (size_t i = 0; i < count; i++)
+    if (fabs(values[i]) > DYNO_MOST_VALUE)
+      return dyno_fail(error, DYNO_ERROR_USAGE, "value %zu of %zu is too large to be squared: %g",
+                       i + 1, count, values[i]);
   return DYNO_OK;
 }
 
@@ -126,7 +136,7 @@ dyno_status dyno_summarize(dyno_summary *summary, const double *values, size_t c
                            dyno_error *error)
 {
   *summary = (dyno_summary){0};
-  dyno_status status = check_values(values, count, error);
+  dyno_status status = dyno_check_values(values, count, error);
   if (status != DYNO_OK)
     return status;
   double *sorted = malloc(count * sizeof *sorted);
@@ -152,4 +162,21 @@ dyno_status dyno_summarize(dyno_summary *summary, const double *values, size_t c
   summary->median_deviation = dyno_median(sorted, count);
   free(sorted);
   return DYNO_OK;
+}
+
+dyno_status dyno_geometric_mean(double *mean, const double *values, size_t count, dyno_error *error)
+{
+  double logarithms = 0;
+  *mean = NAN;
+  dyno_status status = dyno_check_values(values, count, error);
+  for (size_t i = 0; i < count && status == DYNO_OK; i++) {
+    if (values[i] <= 0)
+      status = dyno_fail(error, DYNO_ERROR_USAGE,
+                         "value %zu of %zu is %g: a geometric mean takes only values above 0",
+                         i + 1, count, values[i]);
+    logarithms += log(values[i]) / (double)count;
+  }
+  if (status == DYNO_OK)
+    *mean = exp(logarithms);
+  return status;
 }

@@ -1,14 +1,17 @@
 /* Statistics of a handful of timings.
  *
- * Values must be finite: an empty set or a NaN or infinity among the values is refused with
- * USAGE, and the message says which. A figure that a valid set leaves undefined is NaN, and its
- * comment says when; whoever prints it writes "n/a". All functions are thread-safe. */
+ * Values must be finite, and small enough to be squared (DYNO_MOST_VALUE): an empty set, or a NaN
+ * or infinity among the values, is refused with USAGE, and the message says which. A figure that a
+ * valid set leaves undefined is NaN, and its comment says when; whoever prints it writes "n/a". All
+ * functions are thread-safe. */
 #ifndef DYNO_HARNESS_MEASURE_STATISTICS_H
 #define DYNO_HARNESS_MEASURE_STATISTICS_H
 
 #include <stddef.h>
 
 #include "kernels/base/status.h"
+
+#define DYNO_MOST_VALUE 1e150
 
 typedef struct dyno_interval {
   double low, high; /* NaN when there are too few values for the confidence asked for */
@@ -31,6 +34,10 @@ typedef struct dyno_summary {
 dyno_status dyno_summarize(dyno_summary *summary, const double *values, size_t count,
                            dyno_error *error);
 
+/* USAGE unless there are values, and they are such as the others take; the message says which is
+ * not. */
+dyno_status dyno_check_values(const double *values, size_t count, dyno_error *error);
+
 /* Sorts values [count] upwards. No NaN may be among them. */
 void dyno_sort(double *values, size_t count);
 
@@ -52,6 +59,14 @@ dyno_interval dyno_median_interval(const double *sorted, size_t count, double co
  * and at shares of 0 and 1. `coverage` is the confidence, in (0, 1), that was asked for, which it
  * has on average. NaN for count 0. */
 dyno_interval dyno_proportion_interval(size_t hits, size_t count, double confidence);
+
+/* The geometric mean of values [count]. USAGE unless all are finite and above 0. */
+dyno_status dyno_geometric_mean(double *mean, const double *values, size_t count,
+                                dyno_error *error);
+
+/* The standard normal distribution, and its inverse for a probability in (0, 1). */
+double dyno_normal_cdf(double z);
+double dyno_normal_quantile(double probability);
 
 /* The exact two-sided p-value of the sign test: how likely a fair coin is to split at least as
  * unevenly as positive against negative (ties left out beforehand). 1 when both are 0. */

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "harness/report/kernel_report_internal.h"
 #include "kernels/base/atomic_file.h"
@@ -18,9 +17,7 @@ void dyno_kernel_report_begin(dyno_kernel_report *report, const dyno_registry *r
   struct tm utc;
   if (gmtime_r(&now, &utc) != NULL)
     strftime(report->started, sizeof report->started, "%Y-%m-%dT%H:%M:%SZ", &utc);
-  if (gethostname(report->host, sizeof report->host) != 0)
-    strcpy(report->host, "unknown");
-  report->host[sizeof report->host - 1] = '\0';
+  dyno_host_name(report->host);
 }
 
 dyno_status dyno_kernel_report_add(dyno_kernel_report *report, const char *label,

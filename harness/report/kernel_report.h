@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "harness/measure/host.h"
 #include "harness/measure/kernel_bench.h"
 #include "harness/measure/shapes.h"
 
@@ -27,12 +28,12 @@ typedef struct dyno_report_gap {
 typedef struct dyno_kernel_report {
   const dyno_registry *registry;
   dyno_bench_options options;
-  int cpu;          /* that thread 0 stayed on */
-  size_t cache;     /* bytes of the largest cache */
-  char started[32]; /* UTC, ISO 8601 */
-  char host[65];    /* the machine's name */
-  bool interrupted; /* by the user, before the end */
-  double seconds;   /* that it all took */
+  int cpu;                   /* that thread 0 stayed on */
+  size_t cache;              /* bytes of the largest cache */
+  char started[32];          /* UTC, ISO 8601 */
+  char host[DYNO_HOST_NAME]; /* the machine's name */
+  bool interrupted;          /* by the user, before the end */
+  double seconds;            /* that it all took */
 
   dyno_report_row *rows; /* owned, as the next ones */
   size_t row_count;

@@ -1,11 +1,8 @@
 #include "harness/report/profile_report.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
-#include <unistd.h>
 
-#include "harness/measure/host.h"
 #include "kernels/base/atomic_file.h"
 
 void dyno_profile_report_begin(dyno_profile_report *report)
@@ -14,9 +11,7 @@ void dyno_profile_report_begin(dyno_profile_report *report)
   struct tm utc;
   if (gmtime_r(&now, &utc) != NULL)
     strftime(report->started, sizeof report->started, "%Y-%m-%dT%H:%M:%SZ", &utc);
-  if (gethostname(report->host, sizeof report->host) != 0)
-    strcpy(report->host, "unknown");
-  report->host[sizeof report->host - 1] = '\0';
+  dyno_host_name(report->host);
   report->cache = dyno_largest_cache();
 }
 

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "harness/measure/host.h"
 #include "harness/measure/profile.h"
 
 typedef struct dyno_profile_report {
@@ -19,7 +20,7 @@ typedef struct dyno_profile_report {
   bool text;             /* tokens are of a text, not random */
   dyno_profile_options options;
   char started[32]; /* UTC, ISO 8601 */
-  char host[65];
+  char host[DYNO_HOST_NAME];
   size_t cache;           /* bytes of the largest cache */
   dyno_profile_run *runs; /* owned, as what is in them */
   size_t run_count;

@@ -131,14 +131,14 @@ static json_t *run_json(const dyno_profile_run *run)
 static json_t *conditions_json(const dyno_profile_report *report)
 {
   const dyno_profile_options *options = &report->options;
-  return json_pack("{s:s, s:s, s:s, s:s, s:o, s:i, s:I, s:s, s:o, s:o, s:s, s:o}", "host",
+  return json_pack("{s:s, s:s, s:s, s:s, s:o, s:i, s:I, s:s, s:s, s:o, s:o, s:s, s:o}", "host",
                    report->host, "started", report->started, "cpu", report->cpu->name, "cpu_tier",
                    dyno_isa_name(report->cpu->isa), "cache_bytes", count(report->cache), "rounds",
-                   (int)options->rounds, "seed", (json_int_t)options->seed, "precision",
-                   report->precision, "batch",
-                   report->batch == 0 ? json_null() : count(report->batch), "read_sample_bytes",
-                   count(options->read_bytes), "tokens", report->text ? "text" : "random",
-                   "seconds", number(report->seconds));
+                   (int)options->rounds, "seed", (json_int_t)options->seed, "depth_fill",
+                   options->depth_copied ? "copy" : "prefill", "precision", report->precision,
+                   "batch", report->batch == 0 ? json_null() : count(report->batch),
+                   "read_sample_bytes", count(options->read_bytes), "tokens",
+                   report->text ? "text" : "random", "seconds", number(report->seconds));
 }
 
 dyno_status dyno_profile_report_json(const dyno_profile_report *report, FILE *stream,

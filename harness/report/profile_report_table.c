@@ -239,6 +239,9 @@ static void print_conditions(const dyno_profile_report *report, FILE *stream)
   fprintf(stream, "%s; %u round%s, seed %llu, %s tokens; %s\n", report->cpu->name, options->rounds,
           options->rounds > 1 ? "s" : "", (unsigned long long)options->seed,
           report->text ? "the text's" : "random", took);
+  if (options->depth_copied)
+    fprintf(stream, "depths beyond %d are filled with copies of keys and values: synthetic\n",
+            DYNO_PROFILE_COPIED);
   fprintf(stream,
           "reads: a plain read of up to %s of the weights' own pages, before, after and during "
           "each phase\n",

@@ -1,8 +1,10 @@
 #include "harness/report/quality_report.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "harness/measure/statistics_bootstrap.h"
 #include "harness/report/table.h"
 #include "harness/report/units.h"
 
@@ -116,6 +118,66 @@ dyno_status dyno_quality_print(FILE *stream, const dyno_quality_conditions *cond
   return status == DYNO_OK ? print_losses(stream, quality, error) : status;
 }
 
+enum { REPLICATES = 999 };
+
+static double mean_square(const double *values, size_t count)
+{
+  double sum = 0;
+  for (size_t i = 0; i < count; i++)
+    sum += values[i] * values[i];
+  return sum / (double)count;
+}
+
+/* A figure of the divergence with its interval. */
+typedef struct figure {
+  double value;
+  dyno_interval interval;
+} figure;
+
+/* What a statistic of values comes to by a function that grows. */
+static figure figure_of(const double *values, size_t count, dyno_statistic *statistic,
+                        double (*of)(double))
+{
+  dyno_error error;
+  figure f = {NAN, {NAN, NAN, NAN}};
+  if (count == 0 || dyno_bootstrap_interval(&f.interval, values, count, statistic, confidence,
+                                            REPLICATES, 1, &error) != DYNO_OK)
+    return f;
+  f.value = of(statistic(values, count));
+  f.interval.low = of(f.interval.low);
+  f.interval.high = of(f.interval.high);
+  return f;
+}
+
+static double itself(double value)
+{
+  return value;
+}
+
+/* Means of KL, of p of the token that follows (as a root of squares) and of its perplexity. */
+typedef struct figures {
+  figure mean, change, perplexity;
+  double p999;
+} figures;
+
+static figures figures_of(const dyno_divergence *d)
+{
+  figures f = {
+      .mean = figure_of(d->nats, d->count, dyno_mean, itself),
+      .change = figure_of(d->changes, d->followed, mean_square, sqrt),
+      .perplexity = figure_of(d->log_ratios, d->followed, dyno_mean, exp),
+      .p999 = NAN,
+  };
+  double *sorted = malloc(d->count * sizeof *sorted);
+  if (sorted != NULL) {
+    memcpy(sorted, d->nats, d->count * sizeof *sorted);
+    dyno_sort(sorted, d->count);
+    f.p999 = dyno_quantile(sorted, d->count, 0.999);
+  }
+  free(sorted);
+  return f;
+}
+
 dyno_status dyno_divergence_print(FILE *stream, const dyno_quality_conditions *conditions,
                                   const dyno_divergence *divergence, dyno_error *error)
 {
@@ -137,12 +199,27 @@ dyno_status dyno_divergence_print(FILE *stream, const dyno_quality_conditions *c
           "same likeliest token: %zu of %zu, %.2f %% (95 %%, Wilson: %.2f to %.2f)\n",
           divergence->count, mean, median, p99, most, same.hits, same.count,
           100.0 * (double)same.hits / (double)same.count, 100 * interval.low, 100 * interval.high);
+  const figures f = figures_of(divergence);
+  fprintf(stream,
+          "99.9 %% %.3g; with 95 %% intervals (BCa):\n"
+          "  mean %.3g (%.3g to %.3g)\n"
+          "  change of the probability of the token that follows, root of the mean square: %.3f %% "
+          "(%.3f to %.3f)\n"
+          "  perplexity, times the reference's: %.5f (%.5f to %.5f)\n",
+          f.p999, f.mean.value, f.mean.interval.low, f.mean.interval.high, 100 * f.change.value,
+          100 * f.change.interval.low, 100 * f.change.interval.high, f.perplexity.value,
+          f.perplexity.interval.low, f.perplexity.interval.high);
   return DYNO_OK;
 }
 
 static json_t *number_json(double value)
 {
   return isfinite(value) ? json_real(value) : json_null();
+}
+
+static json_t *interval_json(const figure *f)
+{
+  return json_pack("[o, o]", number_json(f->interval.low), number_json(f->interval.high));
 }
 
 static json_t *tally_json(const dyno_tally *tally)
@@ -223,6 +300,14 @@ json_t *dyno_divergence_json(const dyno_quality_conditions *conditions,
                                 (json_int_t)divergence->count, "mean", summary.mean, "median",
                                 summary.median, "p99", summary.p99, "greatest", summary.maximum,
                                 "same_top", tally_json(&same)));
+  const figures f = figures_of(divergence);
+  json_t *more = json_object_get(root, "divergence");
+  json_object_set_new(more, "p999", number_json(f.p999));
+  json_object_set_new(more, "mean_interval", interval_json(&f.mean));
+  json_object_set_new(more, "rms_change_of_probability", number_json(f.change.value));
+  json_object_set_new(more, "rms_change_interval", interval_json(&f.change));
+  json_object_set_new(more, "perplexity_ratio", number_json(f.perplexity.value));
+  json_object_set_new(more, "perplexity_ratio_interval", interval_json(&f.perplexity));
   return root;
 }
 

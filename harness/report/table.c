@@ -225,3 +225,47 @@ dyno_status dyno_table_print(const dyno_table *table, FILE *stream, unsigned ind
     return dyno_fail(error, DYNO_ERROR_IO, "cannot write a table: %s", strerror(errno));
   return DYNO_OK;
 }
+
+static void put_markdown_cell(FILE *stream, const char *text)
+{
+  fputs(" ", stream);
+  for (; *text != '\0'; text++) {
+    if (*text == '|')
+      putc('\\', stream);
+    putc(*text == '\n' ? ' ' : *text, stream);
+  }
+  fputs(" |", stream);
+}
+
+static void print_markdown_head(const dyno_table *table, FILE *stream)
+{
+  putc('|', stream);
+  for (size_t i = 0; i < table->column_count; i++) {
+    const char *unit = column_unit(&table->columns[i]);
+    fprintf(stream, " %s%s%s |", table->columns[i].title, *unit == '\0' ? "" : ", ", unit);
+  }
+  fputs("\n|", stream);
+  for (size_t i = 0; i < table->column_count; i++)
+    fputs(table->columns[i].right ? " ---: |" : " --- |", stream);
+  putc('\n', stream);
+}
+
+dyno_status dyno_table_print_markdown(const dyno_table *table, FILE *stream, dyno_error *error)
+{
+  if (table == NULL || table->out_of_memory)
+    return dyno_fail(error, DYNO_ERROR_MEMORY, "no memory for a table");
+  print_markdown_head(table, stream);
+  for (size_t i = 0; i < table->cell_count;) {
+    const cell *first = &table->cells[i];
+    putc('|', stream);
+    if (first->heading)
+      fprintf(stream, " **%s** |", first->text);
+    for (size_t column = 0; !first->heading && column < table->column_count; column++)
+      put_markdown_cell(stream, first[column].text);
+    putc('\n', stream);
+    i += first->heading ? 1 : table->column_count;
+  }
+  if (ferror(stream))
+    return dyno_fail(error, DYNO_ERROR_IO, "cannot write a table: %s", strerror(errno));
+  return DYNO_OK;
+}

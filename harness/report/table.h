@@ -43,6 +43,9 @@ void dyno_table_heading(dyno_table *table, const char *format, ...)
 dyno_status dyno_table_print(const dyno_table *table, FILE *stream, unsigned indent,
                              dyno_error *error);
 
+/* Prints the table as GitHub's Markdown has them; a heading is a row in bold. Errors as above. */
+dyno_status dyno_table_print_markdown(const dyno_table *table, FILE *stream, dyno_error *error);
+
 /* Columns of a terminal that UTF-8 text takes; each malformed byte counts as one. */
 size_t dyno_text_width(const char *text);
 
