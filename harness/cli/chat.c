@@ -3,11 +3,14 @@
 #include "harness/cli/chat.h"
 
 #include <histedit.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "harness/cli/cli.h"
 #include "harness/cli/interrupt.h"
+#include "harness/report/rounding_report.h"
 
 /* A conversation under way. */
 typedef struct chat {
@@ -187,6 +190,10 @@ static dyno_status ask(chat *of, const char *question)
   end_printing(of);
   if (setup->statistics)
     dyno_print_generation(stderr, &generation, setup->engine, setup->sequence);
+  if (setup->rounding != NULL)
+    status = dyno_rounding_print(stderr, setup->rounding, of->error);
+  if (status != DYNO_OK)
+    return status;
   const dyno_bytes *final = &of->channels[DYNO_CHANNEL_FINAL];
   return add_message(of, DYNO_ROLE_ASSISTANT, DYNO_CHANNEL_FINAL,
                      final->count > 0 ? final->data : "", final->count);
@@ -209,12 +216,23 @@ static char *prompt_text(EditLine *editor)
   return text;
 }
 
+/* Tidies up until there is input or nothing to do, for a moment at most: the prompt comes after. */
+static void tidy_up(dyno_engine *engine)
+{
+  enum { STEP_NS = 2000000, STEPS = 100 };
+  struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+  for (int i = 0; i < STEPS && poll(&input, 1, 0) == 0; i++)
+    if (!dyno_engine_idle(engine, STEP_NS))
+      return;
+}
+
 /* Questions until the end of input. */
 static dyno_status converse(chat *of, EditLine *editor, History *lines)
 {
   HistEvent event;
   for (;;) {
     int count = 0;
+    tidy_up(of->setup->engine);
     dyno_forget_interrupt();
     const char *line = el_gets(editor, &count);
     if (line == NULL || count <= 0) {

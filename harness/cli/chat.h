@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "harness/cli/generate.h"
+#include "harness/measure/rounding.h"
 #include "runtime/text/harmony.h"
 
 /* What a conversation needs; all borrowed. */
@@ -14,12 +15,13 @@ typedef struct dyno_chat_setup {
   dyno_sampler *sampler;
   const dyno_tokenizer *tokenizer;
   dyno_effort effort;
-  const char *developer;    /* instructions, or NULL */
-  const char *current_date; /* "2025-08-05", or NULL */
-  size_t most_tokens;       /* of an answer */
-  bool show_analysis;       /* dimmed, before the answer */
-  bool color;               /* stdout understands it */
-  bool statistics;          /* printed on stderr after each answer */
+  const char *developer;         /* instructions, or NULL */
+  const char *current_date;      /* "2025-08-05", or NULL */
+  size_t most_tokens;            /* of an answer */
+  bool show_analysis;            /* dimmed, before the answer */
+  bool color;                    /* stdout understands it */
+  bool statistics;               /* printed on stderr after each answer */
+  const dyno_rounding *rounding; /* printed there, too; or NULL */
 } dyno_chat_setup;
 
 /* Answers one question on stdout. */

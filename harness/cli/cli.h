@@ -23,16 +23,29 @@ enum {
 /* A verb parses its own arguments (argv[0] is "dyno VERB") and returns an exit code. */
 typedef struct dyno_verb {
   const char *name;
-  const char *summary; /* a line of `dyno --help` */
+  const char *summary; /* a line of `dyno --help`; NULL for what only dyno itself runs */
   int (*run)(int argc, char **argv);
 } dyno_verb;
 
+int dyno_verb_ablate(int argc, char **argv);
+int dyno_verb_doctor(int argc, char **argv);
+int dyno_verb_bench(int argc, char **argv);
+int dyno_verb_cache(int argc, char **argv);
+int dyno_verb_compare(int argc, char **argv);
+int dyno_verb_compare_worker(int argc, char **argv);
+int dyno_verb_export(int argc, char **argv);
+int dyno_verb_gate(int argc, char **argv);
+int dyno_verb_history(int argc, char **argv);
+int dyno_verb_selftest(int argc, char **argv);
 int dyno_verb_inspect(int argc, char **argv);
 int dyno_verb_kernels(int argc, char **argv);
 int dyno_verb_logits(int argc, char **argv);
+int dyno_verb_memory(int argc, char **argv);
 int dyno_verb_pack(int argc, char **argv);
 int dyno_verb_profile(int argc, char **argv);
 int dyno_verb_quality(int argc, char **argv);
+int dyno_verb_report(int argc, char **argv);
+int dyno_verb_quantize(int argc, char **argv);
 int dyno_verb_run(int argc, char **argv);
 int dyno_verb_tune(int argc, char **argv);
 int dyno_verb_synth(int argc, char **argv);

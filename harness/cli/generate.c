@@ -21,14 +21,17 @@ static dyno_status prefill(dyno_generation *generation, dyno_sequence *sequence,
                            dyno_error *error)
 {
   uint64_t start = dyno_clock_ns();
-  for (size_t done = 0; done < count && !dyno_interrupted();) {
+  size_t *reused = &generation->reused_tokens;
+  dyno_status status = dyno_sequence_reuse(sequence, prompt, count, reused, error);
+  for (size_t done = *reused; done < count && status == DYNO_OK && !dyno_interrupted();) {
     size_t portion = count - done < PORTION ? count - done : PORTION;
-    dyno_status status = dyno_sequence_append(sequence, prompt + done, portion, NULL, NULL, error);
-    if (status != DYNO_OK)
-      return status;
-    done += portion;
-    generation->prompt_tokens = done;
+    status = dyno_sequence_append(sequence, prompt + done, portion, NULL, NULL, error);
+    if (status == DYNO_OK)
+      done += portion;
+    generation->prompt_tokens = done - *reused;
   }
+  if (status != DYNO_OK)
+    return status;
   generation->prefill_ns = dyno_clock_ns() - start;
   for (size_t i = 0; i < count; i++)
     dyno_sampler_accept(sampler, prompt[i]);
@@ -43,8 +46,11 @@ static dyno_status next_token(int32_t *id, dyno_tokens *answer, dyno_sequence *s
   dyno_retain_request request = dyno_sampler_request(sampler);
   const dyno_retained *retained = dyno_sequence_retain(sequence, &request);
   dyno_status status = DYNO_OK;
-  if (retained == NULL || !dyno_sampler_choose_retained(sampler, id, retained, position))
+  if (retained == NULL || !dyno_sampler_choose_retained(sampler, id, retained, position)) {
     status = dyno_sampler_choose(sampler, id, dyno_sequence_logits(sequence), position, error);
+    if (status == DYNO_OK)
+      dyno_sequence_expect(sequence, id, 1);
+  }
   if (status == DYNO_OK)
     status = dyno_tokens_push(answer, *id, error);
   if (status == DYNO_OK)
@@ -174,6 +180,74 @@ static void print_logits(FILE *stream, const dyno_sequence *sequence)
           counts.crowded, counts.violated, counts.unbounded, counts.passed, counts.undecided);
 }
 
+static void print_prefetch(FILE *stream, const dyno_sequence *sequence)
+{
+  dyno_prefetch_counts counts = dyno_sequence_prefetch_counts(sequence);
+  char rows[DYNO_UNIT_TEXT], panels[DYNO_UNIT_TEXT];
+  if (counts.rows == 0 && counts.panels == 0)
+    return;
+  dyno_format_bytes(rows, (double)counts.row_bytes);
+  dyno_format_bytes(panels, (double)counts.panel_bytes);
+  fprintf(stream,
+          "prefetched: %" PRIu64 " rows of the embedding (%s), %" PRIu64
+          " beginnings of experts' matrices (%s)\n",
+          counts.rows, rows, counts.panels, panels);
+}
+
+static double part(uint64_t a, uint64_t b)
+{
+  return b > 0 ? (double)a / (double)b : 0;
+}
+
+static void print_compressed(FILE *stream, const dyno_cache_compressed *now)
+{
+  char bytes[DYNO_UNIT_TEXT];
+  if (now->compressed + now->restored + now->recalled + now->dropped + now->nodes_in_file == 0)
+    return;
+  dyno_format_bytes(bytes, (double)now->bytes);
+  fprintf(stream,
+          "compressed: %" PRIu64
+          " nodes to %.3f of their size at %.0f MB/s, %.3g ms of it while passes ran; %" PRIu64
+          " restored at %.0f MB/s (%" PRIu64 " from the cache file), %" PRIu64
+          " that waited; %" PRIu64 " dropped, %" PRIu64
+          " failed; %zu held in %s, %zu in the file\n",
+          now->compressed, part(now->compressed_out, now->compressed_in),
+          1e3 * part(now->compressed_in, now->compress_ns), (double)now->compress_busy_ns * 1e-6,
+          now->restored, 1e3 * part(now->restored_out, now->restore_ns), now->restored_from_file,
+          now->recalled, now->dropped, now->failed, now->nodes, bytes, now->nodes_in_file);
+}
+
+static void print_cache(FILE *stream, const dyno_generation *generation, const dyno_engine *engine)
+{
+  dyno_cache_statistics now = dyno_engine_get_cache(engine);
+  if (now.account.limit == 0)
+    return;
+  char used[DYNO_UNIT_TEXT], limit[DYNO_UNIT_TEXT], node[DYNO_UNIT_TEXT];
+  dyno_format_bytes(used, (double)now.account.used);
+  dyno_format_bytes(limit, (double)now.account.limit);
+  dyno_format_bytes(node, (double)now.prefixes.node_bytes);
+  fprintf(stream, "cache: %zu tokens reused; %s of %s held\n", generation->reused_tokens, used,
+          limit);
+  if (now.rows.lookups > 0)
+    fprintf(stream,
+            "embedding rows: %" PRIu64 " of %" PRIu64 " found, %" PRIu64 " held, %" PRIu64
+            " evicted; %" PRIu64 " decoded ahead, %" PRIu64 " of these wanted\n",
+            now.rows.hits, now.rows.lookups, now.rows.rows, now.rows.evictions, now.rows.expected,
+            now.rows.awaited);
+  if (now.prefixes.node_bytes > 0)
+    fprintf(stream,
+            "prefixes: %zu of 64 tokens or fewer, %s each; %" PRIu64 " of %" PRIu64
+            " tokens found in %" PRIu64 " lookups; %" PRIu64 " evicted, %" PRIu64 " refused\n",
+            now.prefixes.nodes, node, now.prefixes.found, now.prefixes.asked, now.prefixes.lookups,
+            now.prefixes.evicted, now.prefixes.refused);
+  print_compressed(stream, &now.compressed);
+  fprintf(stream,
+          "blocks: %zu in %zu chunks of %zu slots; %" PRIu64 " moved, %" PRIu64
+          " chunks given back\n",
+          now.blocks.blocks, now.blocks.chunks, now.blocks.slots, now.blocks.moved,
+          now.blocks.returned);
+}
+
 void dyno_print_generation(FILE *stream, const dyno_generation *generation,
                            const dyno_engine *engine, const dyno_sequence *sequence)
 {
@@ -194,6 +268,8 @@ void dyno_print_generation(FILE *stream, const dyno_generation *generation,
   print_placement(stream, engine);
   fprintf(stream, "peak memory %s; model file %s, weights packed %s, keys and values %s\n", peak,
           file, packed, kv);
+  print_cache(stream, generation, engine);
   print_logits(stream, sequence);
+  print_prefetch(stream, sequence);
   print_kernels(stream, engine);
 }

@@ -12,7 +12,8 @@
 #include "runtime/text/buffer.h"
 
 typedef struct dyno_generation {
-  size_t prompt_tokens; /* that had to be run; those in the sequence already do not count */
+  size_t prompt_tokens; /* that had to be run; those in the sequence already do not count, */
+  size_t reused_tokens; /* nor those that the cache had */
   size_t answer_tokens;
   uint64_t prefill_ns;     /* all of the prompt */
   uint64_t decode_ns;      /* all tokens of the answer after the first */

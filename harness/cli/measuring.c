@@ -214,6 +214,17 @@ dyno_status dyno_measure_shapes(const dyno_measuring *measuring, const dyno_regi
   return report->interrupted ? DYNO_OK : status;
 }
 
+/* Why a report has no row. That a problem could not be measured at all says more than that one of
+ * its variants does not run here. */
+static const char *why_nothing(const dyno_kernel_report *report)
+{
+  for (size_t i = 0; i < report->gap_count; i++)
+    if (report->gaps[i].kernel == NULL)
+      return report->gaps[i].reason;
+  return report->gap_count > 0 ? report->gaps[0].reason
+                               : "no variant that was asked for computes any of these problems";
+}
+
 dyno_status dyno_measure_all(dyno_measuring *measuring, dyno_registry **registry,
                              dyno_shapes *shapes, dyno_kernel_report *report, dyno_error *error)
 {
@@ -229,10 +240,7 @@ dyno_status dyno_measure_all(dyno_measuring *measuring, dyno_registry **registry
                                  measuring->problems.count > 0 ? &measuring->problems : shapes,
                                  report, error);
   if (status == DYNO_OK && report->row_count == 0 && !report->interrupted)
-    status = dyno_fail(error, DYNO_ERROR_NOT_FOUND, "nothing was measured%s%s",
-                       report->gap_count > 0 ? ": "
-                                             : ": no variant that was asked for computes "
-                                               "any of these problems",
-                       report->gap_count > 0 ? report->gaps[0].reason : "");
+    status =
+        dyno_fail(error, DYNO_ERROR_NOT_FOUND, "nothing was measured: %s", why_nothing(report));
   return status;
 }

@@ -20,7 +20,7 @@ typedef struct pack_arguments {
   dyno_kernel_options kernels;
   const char *model, *output, *verify;
   size_t batch;
-  bool json;
+  bool screen, json;
 } pack_arguments;
 
 static const struct argp_option option_list[] = {
@@ -30,6 +30,9 @@ static const struct argp_option option_list[] = {
      0},
     {"batch", 'b' + 256, "N", 0,
      "Tokens in one pass of the prefill that layouts are chosen for (512)", 0},
+    {"screen", 's', NULL, 0,
+     "Add the screen of the output matrix, which --logits=two-stage makes at every load without it",
+     0},
     {"json", 'j', NULL, 0, "Print JSON", 0},
     {0},
 };
@@ -53,6 +56,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     return 0;
   case 'b' + 256:
     arguments->batch = dyno_parse_count(state, "--batch", argument, 1, 4096);
+    return 0;
+  case 's':
+    arguments->screen = true;
     return 0;
   case 'j':
     arguments->json = true;
@@ -140,6 +146,7 @@ static dyno_status pack(const pack_arguments *arguments, dyno_pool *pool,
   const dyno_pack_options options = {
       .source = arguments->model,
       .prefill_tokens = arguments->batch,
+      .screen = arguments->screen,
       .show = watch,
       .context = &w,
   };

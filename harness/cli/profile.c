@@ -18,6 +18,7 @@ enum {
   OPTION_PROMPT_TOKENS = 2048,
   OPTION_DECODE_TOKENS,
   OPTION_DEPTH,
+  OPTION_DEPTH_FILL,
   OPTION_ROUNDS,
   OPTION_SEED,
   OPTION_READ,
@@ -43,6 +44,10 @@ static const struct argp_option option_list[] = {
      "Tokens of a prefill (512); several sizes are phases of their own; 0: no prefill", 0},
     {"decode-tokens", OPTION_DECODE_TOKENS, "N", 0, "Tokens of a decode (64); 0: no decode", 0},
     {"depth", OPTION_DEPTH, "N[,N...]", 0, "Decode after so many tokens (0,4096)", 0},
+    {"depth-fill", OPTION_DEPTH_FILL, "WHICH", 0,
+     "Get to a depth by a prefill, or beyond 512 tokens by copy: their keys and values again and "
+     "again, as fast to read as others, which saves the time and makes the answers meaningless",
+     0},
     {"prompt", 'p', "TEXT", 0,
      "Take the tokens of TEXT, again and again, instead of random ones; a prefill is as long as "
      "it, "
@@ -124,6 +129,11 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     return 0;
   case OPTION_DEPTH:
     profile->depth_count = parse_list(profile->depths, state, "--depth", argument, 0, MOST_TOKENS);
+    return 0;
+  case OPTION_DEPTH_FILL:
+    profile->depth_copied = strcmp(argument, "copy") == 0;
+    if (!profile->depth_copied && strcmp(argument, "prefill") != 0)
+      argp_error(state, "--depth-fill=%s: prefill or copy is wanted", argument);
     return 0;
   case 'p':
     arguments->prompt = argument;

@@ -1,26 +1,16 @@
 /* `dyno quality`: what a model knows, and what a way of computing changes. */
 #include "config.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/cli/engine_options.h"
 #include "harness/cli/interrupt.h"
 #include "harness/cli/model_path.h"
+#include "harness/cli/quality.h"
 #include "harness/measure/respond.h"
 #include "harness/report/progress.h"
-#include "harness/report/quality_report.h"
 #include "runtime/data.h"
-#include "runtime/text/file.h"
 #include "runtime/threads/topology.h"
-
-typedef struct quality_arguments {
-  dyno_engine_arguments engine;
-  const char *heldout, *families, *text, *precision;
-  size_t items, failures, random, seed;
-  bool kl, json;
-} quality_arguments;
 
 enum {
   KEY_KL = 256,
@@ -31,10 +21,14 @@ enum {
   KEY_FAILURES,
   KEY_TEXT,
   KEY_RANDOM,
-  KEY_SEED
+  KEY_SEED,
+  KEY_REFERENCE,
+  KEY_GREEDY,
+  KEY_STORE,
+  KEY_AGAINST
 };
 
-enum { PIECE_TOKENS = 512, DEFAULT_RANDOM = 1024, DEFAULT_KL_ITEMS = 20, MOST_TEXT = 64 << 20 };
+enum { DEFAULT_KL_ITEMS = 20, DEFAULT_GREEDY = 16 };
 
 static const struct argp_option option_list[] = {
     {"families", KEY_FAMILIES, "NAME,...", 0, "Only these families of items", 1},
@@ -48,18 +42,46 @@ static const struct argp_option option_list[] = {
      2},
     {"text", KEY_TEXT, "FILE", 0, "With --kl: over this text, in pieces of 512 tokens", 2},
     {"random", KEY_RANDOM, "N", 0, "With --kl: over N random tokens (1024)", 2},
+    {"reference", KEY_REFERENCE, "MODEL", 0,
+     "With --kl: another file than --model for the reference path, as that which --model was "
+     "quantized from",
+     2},
+    {"greedy", KEY_GREEDY, "N", 0,
+     "With --kl: N greedy continuations of 48 tokens (16), 0 for none", 2},
+    {"store", KEY_STORE, "FILE", 0,
+     "Do not compare, but leave in FILE what the reference path of --model finds", 2},
+    {"against", KEY_AGAINST, "FILE", 0,
+     "Compare with what --store left in FILE, on the same tokens, instead of the reference path",
+     2},
     {"seed", KEY_SEED, "N", 0, "Of the random tokens (1)", 2},
     {"json", 'j', NULL, 0, "Print JSON", 3},
     {0},
 };
 
+static void check_together(const dyno_quality_arguments *a, const struct argp_state *state)
+{
+  const char *quant = a->engine.engine.quant;
+  bool tokens = a->text != NULL || a->random > 0;
+  if (!a->kl && a->store == NULL && (tokens || a->reference != NULL))
+    argp_error(state, "--text, --random and --reference go with --kl, the first two with --store");
+  if (a->text != NULL && a->random > 0)
+    argp_error(state, "either --text or --random");
+  if (a->against != NULL && (tokens || a->reference != NULL || a->heldout != NULL || a->items > 0 ||
+                             a->families != NULL || a->store != NULL))
+    argp_error(state, "--against compares on the tokens that are in its file, with nothing else");
+  if (a->store != NULL && (a->reference != NULL || (quant != NULL && strcmp(quant, "none") != 0)))
+    argp_error(state, "--store runs the reference path of --model as that is; --reference and "
+                      "--quant have no part in it");
+}
+
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
-  quality_arguments *arguments = state->input;
+  dyno_quality_arguments *arguments = state->input;
   dyno_error error = {0};
   switch (key) {
   case ARGP_KEY_INIT:
     arguments->seed = 1;
+    arguments->greedy = DEFAULT_GREEDY;
     state->child_inputs[0] = &arguments->engine;
     return 0;
   case KEY_FAMILIES:
@@ -87,6 +109,18 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
   case KEY_RANDOM:
     arguments->random = dyno_parse_count(state, "--random", argument, 1, 1 << 24);
     return 0;
+  case KEY_REFERENCE:
+    arguments->reference = argument;
+    return 0;
+  case KEY_GREEDY:
+    arguments->greedy = dyno_parse_count(state, "--greedy", argument, 0, 1000000);
+    return 0;
+  case KEY_STORE:
+    arguments->store = argument;
+    return 0;
+  case KEY_AGAINST:
+    arguments->against = argument;
+    return 0;
   case KEY_SEED:
     arguments->seed = dyno_parse_count(state, "--seed", argument, 0, UINT32_MAX);
     return 0;
@@ -94,10 +128,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     arguments->json = true;
     return 0;
   case ARGP_KEY_END:
-    if (!arguments->kl && (arguments->text != NULL || arguments->random > 0))
-      argp_error(state, "--text and --random go with --kl");
-    if (arguments->text != NULL && arguments->random > 0)
-      argp_error(state, "either --text or --random");
+    check_together(arguments, state);
     return 0;
   default:
     return ARGP_ERR_UNKNOWN;
@@ -115,17 +146,24 @@ static const struct argp parser = {
     .children = (const struct argp_child[]){{&dyno_engine_arguments_parser, 0, "Model:", 4}, {0}},
 };
 
-static const char *precision_name(dyno_precision precision)
+dyno_quality_conditions dyno_quality_conditions_of(const dyno_engine_options *engine)
 {
-  return precision == DYNO_PRECISION_REFERENCE ? "reference" : "fast";
+  return (dyno_quality_conditions){
+      engine->model, engine->precision == DYNO_PRECISION_REFERENCE ? "reference" : "fast",
+      engine->ablate};
 }
 
-static dyno_status read_items(dyno_items *items, const quality_arguments *arguments,
-                              dyno_error *error)
+static bool compares(const dyno_quality_arguments *arguments)
+{
+  return arguments->kl || arguments->store != NULL || arguments->against != NULL;
+}
+
+dyno_status dyno_quality_read_items(dyno_items *items, const dyno_quality_arguments *arguments,
+                                    dyno_error *error)
 {
   char *path = NULL;
   dyno_status status = DYNO_OK;
-  size_t most = arguments->items == 0 && arguments->kl ? DEFAULT_KL_ITEMS : arguments->items;
+  size_t most = arguments->items == 0 && compares(arguments) ? DEFAULT_KL_ITEMS : arguments->items;
   *items = (dyno_items){0};
   if (arguments->heldout == NULL)
     status = dyno_data_path(&path, "mini/heldout", error);
@@ -145,7 +183,7 @@ static bool show_progress(void *context, size_t done, size_t total)
   return !dyno_interrupted();
 }
 
-static dyno_status print_json(json_t *root, dyno_error *error)
+dyno_status dyno_quality_print_json(json_t *root, dyno_error *error)
 {
   if (root == NULL || json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) != 0)
     return dyno_fail(error, DYNO_ERROR_IO, "the result could not be printed");
@@ -154,7 +192,7 @@ static dyno_status print_json(json_t *root, dyno_error *error)
   return DYNO_OK;
 }
 
-static dyno_status measure_knowledge(const quality_arguments *arguments,
+static dyno_status measure_knowledge(const dyno_quality_arguments *arguments,
                                      const dyno_engine_options *engine, dyno_error *error)
 {
   dyno_items items;
@@ -164,17 +202,16 @@ static dyno_status measure_knowledge(const quality_arguments *arguments,
                           .workers = engine->registry.threads,
                           .progress = show_progress,
                           .context = &bar};
-  const dyno_quality_conditions conditions = {engine->model, precision_name(engine->precision),
-                                              engine->ablate};
+  const dyno_quality_conditions conditions = dyno_quality_conditions_of(engine);
   dyno_status status = dyno_choose_threads(&run.workers, error);
   if (status != DYNO_OK)
     return status;
-  status = read_items(&items, arguments, error);
+  status = dyno_quality_read_items(&items, arguments, error);
   if (status == DYNO_OK)
     status = dyno_quality_measure(&quality, &items, &run, error);
   dyno_progress_clear(&bar);
   if (status == DYNO_OK && arguments->json)
-    status = print_json(dyno_quality_json(&conditions, &quality), error);
+    status = dyno_quality_print_json(dyno_quality_json(&conditions, &quality), error);
   else if (status == DYNO_OK)
     status = dyno_quality_print(stdout, &conditions, &quality, error);
   if (status == DYNO_OK && arguments->failures > 0 && !arguments->json)
@@ -184,136 +221,9 @@ static dyno_status measure_knowledge(const quality_arguments *arguments,
   return status;
 }
 
-/* Two ways of computing the same model. */
-typedef struct pair {
-  dyno_engine *reference, *other;
-  dyno_divergence divergence;
-} pair;
-
-static dyno_status open_pair(pair *p, const dyno_engine_options *engine, dyno_error *error)
-{
-  dyno_engine_options reference = *engine;
-  reference.precision = DYNO_PRECISION_REFERENCE;
-  reference.ablate = 0;
-  reference.rope_ggml = false;
-  reference.logits = DYNO_LOGITS_FULL;
-  dyno_status status = dyno_engine_open(&p->reference, &reference, error);
-  return status == DYNO_OK ? dyno_engine_open(&p->other, engine, error) : status;
-}
-
-static void close_pair(pair *p)
-{
-  dyno_divergence_free(&p->divergence);
-  dyno_engine_close(&p->reference);
-  dyno_engine_close(&p->other);
-}
-
-/* In pieces, each a sequence of its own, so that long inputs fit any context. */
-static dyno_status compare_tokens(pair *p, const int32_t *ids, size_t count, dyno_error *error)
-{
-  size_t context = dyno_engine_config(p->reference)->context_length;
-  size_t piece = context < PIECE_TOKENS ? context : PIECE_TOKENS;
-  dyno_status status = DYNO_OK;
-  for (size_t at = 0; at < count && status == DYNO_OK && !dyno_interrupted(); at += piece)
-    status = dyno_divergence_add(&p->divergence, p->reference, p->other, ids + at,
-                                 count - at < piece ? count - at : piece, error);
-  if (status == DYNO_OK && dyno_interrupted())
-    status = dyno_fail(error, DYNO_ERROR_INTERRUPTED, "stopped");
-  return status;
-}
-
-static dyno_status compare_random(pair *p, size_t count, uint64_t seed, dyno_error *error)
-{
-  int32_t *ids = calloc(count, sizeof *ids);
-  if (ids == NULL)
-    return dyno_fail(error, DYNO_ERROR_MEMORY, "random tokens: out of memory");
-  uint64_t vocab = dyno_engine_config(p->reference)->vocab, state = seed;
-  for (size_t i = 0; i < count; i++) {
-    /* SplitMix64: Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators" */
-    uint64_t z = state += 0x9e3779b97f4a7c15;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-    z = (z ^ z >> 27) * 0x94d049bb133111eb;
-    ids[i] = (int32_t)((z ^ z >> 31) % vocab);
-  }
-  dyno_status status = compare_tokens(p, ids, count, error);
-  free(ids);
-  return status;
-}
-
-static dyno_status compare_text(pair *p, const char *path, dyno_error *error)
-{
-  char *text = NULL;
-  size_t count;
-  dyno_tokenizer *tokenizer = NULL;
-  dyno_tokens tokens = {0};
-  dyno_status status = dyno_file_read(&text, &count, path, MOST_TEXT, error);
-  if (status == DYNO_OK)
-    status = dyno_engine_tokenizer(&tokenizer, p->reference, error);
-  if (status == DYNO_OK)
-    status = dyno_tokenizer_encode(tokenizer, &tokens, text, count, false, error);
-  if (status == DYNO_OK)
-    status = compare_tokens(p, tokens.ids, tokens.count, error);
-  dyno_tokens_free(&tokens);
-  dyno_tokenizer_free(tokenizer);
-  free(text);
-  return status;
-}
-
-static dyno_status compare_items(pair *p, const quality_arguments *arguments, dyno_error *error)
-{
-  dyno_items items;
-  dyno_tokenizer *tokenizer = NULL;
-  dyno_harmony harmony;
-  dyno_tokens tokens = {0};
-  dyno_status status = read_items(&items, arguments, error);
-  if (status == DYNO_OK)
-    status = dyno_engine_tokenizer(&tokenizer, p->reference, error);
-  if (status == DYNO_OK)
-    status = dyno_harmony_create(&harmony, tokenizer, error);
-  for (size_t i = 0; i < items.count && status == DYNO_OK; i++) {
-    size_t text, answer;
-    tokens.count = 0;
-    status = dyno_item_tokens(&tokens, &text, &answer, &items.items[i], &harmony, error);
-    if (status == DYNO_OK && dyno_interrupted())
-      status = dyno_fail(error, DYNO_ERROR_INTERRUPTED, "stopped");
-    if (status == DYNO_OK)
-      status = dyno_divergence_add(&p->divergence, p->reference, p->other, tokens.ids, tokens.count,
-                                   error);
-  }
-  dyno_tokens_free(&tokens);
-  dyno_tokenizer_free(tokenizer);
-  dyno_items_free(&items);
-  return status;
-}
-
-static dyno_status measure_divergence(const quality_arguments *arguments,
-                                      const dyno_engine_options *engine, dyno_error *error)
-{
-  pair p = {0};
-  bool mini = strcmp(arguments->engine.engine.model, "mini") == 0;
-  const dyno_quality_conditions conditions = {engine->model, precision_name(engine->precision),
-                                              engine->ablate};
-  dyno_status status = open_pair(&p, engine, error);
-  if (status != DYNO_OK)
-    ;
-  else if (arguments->text != NULL)
-    status = compare_text(&p, arguments->text, error);
-  else if (arguments->random > 0 || (!mini && arguments->heldout == NULL))
-    status = compare_random(&p, arguments->random > 0 ? arguments->random : DEFAULT_RANDOM,
-                            arguments->seed, error);
-  else
-    status = compare_items(&p, arguments, error);
-  if (status == DYNO_OK && arguments->json)
-    status = print_json(dyno_divergence_json(&conditions, &p.divergence), error);
-  else if (status == DYNO_OK)
-    status = dyno_divergence_print(stdout, &conditions, &p.divergence, error);
-  close_pair(&p);
-  return status;
-}
-
 int dyno_verb_quality(int argc, char **argv)
 {
-  quality_arguments arguments = {0};
+  dyno_quality_arguments arguments = {0};
   dyno_error error = {0};
   char *path = NULL;
   if (dyno_parse_arguments(&parser, argc, argv, &arguments) != DYNO_OK)
@@ -324,8 +234,9 @@ int dyno_verb_quality(int argc, char **argv)
     engine.model = path;
     engine.registry = arguments.engine.kernels.registry;
     dyno_catch_interrupts();
-    status = arguments.kl ? measure_divergence(&arguments, &engine, &error)
-                          : measure_knowledge(&arguments, &engine, &error);
+    status = arguments.store != NULL ? dyno_quality_store(&arguments, &engine, &error)
+             : compares(&arguments)  ? dyno_quality_compare(&arguments, &engine, &error)
+                                     : measure_knowledge(&arguments, &engine, &error);
   }
   free(path);
   dyno_engine_arguments_free(&arguments.engine);

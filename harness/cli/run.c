@@ -10,6 +10,7 @@
 #include "harness/cli/engine_options.h"
 #include "harness/cli/generate.h"
 #include "harness/cli/interrupt.h"
+#include "harness/report/rounding_report.h"
 #include "runtime/text/utf8.h"
 
 typedef struct run_arguments {
@@ -18,7 +19,7 @@ typedef struct run_arguments {
   const char *prompt, *developer;
   size_t most_tokens, context;
   dyno_effort effort;
-  bool raw, statistics, date;
+  bool raw, statistics, date, track;
   enum { ANALYSIS_AUTO, ANALYSIS_SHOW, ANALYSIS_HIDE } analysis;
 } run_arguments;
 
@@ -31,6 +32,7 @@ enum {
   KEY_ANALYSIS,
   KEY_DATE,
   KEY_STATS,
+  KEY_TRACK,
 };
 
 enum { DEFAULT_CONTEXT = 8192, DEFAULT_TOKENS = 1024 };
@@ -48,6 +50,11 @@ static const struct argp_option option_list[] = {
      "show or hide what the model thinks; dimmed on a terminal, where it is shown by default", 0},
     {"date", KEY_DATE, NULL, 0, "Tell the model today's date", 0},
     {"stats", KEY_STATS, NULL, 0, "Print speed, memory and kernels on standard error", 0},
+    {"track-quant", KEY_TRACK, NULL, 0,
+     "Look at activations on the way, for at most 1 % of the time, and print what rounding them "
+     "does "
+     "in each layer",
+     0},
     {0},
 };
 
@@ -59,8 +66,10 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     arguments->sampler = dyno_sampler_defaults();
     arguments->most_tokens = DEFAULT_TOKENS;
     arguments->effort = DYNO_EFFORT_MEDIUM;
+    arguments->engine.engine.cache.levels = DYNO_CACHE_ALL;
     state->child_inputs[0] = &arguments->engine;
-    state->child_inputs[1] = &arguments->sampler;
+    state->child_inputs[1] = &arguments->engine;
+    state->child_inputs[2] = &arguments->sampler;
     return 0;
   case 'p':
     arguments->prompt = argument;
@@ -95,6 +104,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     return 0;
   case KEY_STATS:
     arguments->statistics = true;
+    return 0;
+  case KEY_TRACK:
+    arguments->track = true;
     return 0;
   case ARGP_KEY_END:
     if (arguments->raw && arguments->prompt == NULL)
@@ -141,7 +153,8 @@ static const struct argp parser = {
     .children =
         (const struct argp_child[]){
             {&dyno_engine_arguments_parser, 0, "Model:", 1},
-            {&sampler_parser, 0, "Sampling:", 2},
+            {&dyno_cache_options_parser, 0, "Caches (on by default):", 2},
+            {&sampler_parser, 0, "Sampling:", 3},
             {0},
         },
 };
@@ -152,6 +165,7 @@ typedef struct runner {
   dyno_tokenizer *tokenizer;
   dyno_sequence *sequence;
   dyno_sampler *sampler;
+  dyno_rounding rounding; /* where --track-quant asks for it */
 } runner;
 
 static dyno_status open_runner(runner *with, const run_arguments *arguments, dyno_error *error)
@@ -168,6 +182,12 @@ static dyno_status open_runner(runner *with, const run_arguments *arguments, dyn
   status = dyno_sequence_open(&with->sequence, with->engine, context, error);
   if (status == DYNO_OK)
     status = dyno_sampler_create(&with->sampler, &arguments->sampler, config->vocab, error);
+  if (status == DYNO_OK && arguments->track) {
+    status = dyno_rounding_open(&with->rounding, config->layers, DYNO_ROUNDING_SHARE, error);
+    const dyno_probe probe = dyno_rounding_probe(&with->rounding);
+    if (status == DYNO_OK)
+      dyno_engine_set_probe(with->engine, &probe);
+  }
   return status;
 }
 
@@ -177,6 +197,7 @@ static void close_runner(runner *with)
   dyno_sequence_close(&with->sequence);
   dyno_tokenizer_free(with->tokenizer);
   dyno_engine_close(&with->engine);
+  dyno_rounding_free(&with->rounding);
 }
 
 /* Raw text as it comes out. */
@@ -232,6 +253,8 @@ static dyno_status run_raw(const runner *with, const run_arguments *arguments, d
   }
   if (status == DYNO_OK && arguments->statistics)
     dyno_print_generation(stderr, &generation, with->engine, with->sequence);
+  if (status == DYNO_OK && arguments->track)
+    status = dyno_rounding_print(stderr, &with->rounding, error);
   dyno_tokens_free(&prompt);
   dyno_tokens_free(&answer);
   return status;
@@ -257,6 +280,7 @@ static dyno_status run_chat(const runner *with, const run_arguments *arguments, 
                        (arguments->analysis == ANALYSIS_AUTO && terminal),
       .color = terminal,
       .statistics = arguments->statistics,
+      .rounding = arguments->track ? &with->rounding : NULL,
   };
   return arguments->prompt != NULL ? dyno_chat_once(&setup, arguments->prompt, error)
                                    : dyno_chat_loop(&setup, error);
