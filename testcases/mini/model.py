@@ -56,7 +56,9 @@ def create(config, seed):
     deep = (2 * config.num_hidden_layers) ** -0.5
     with torch.no_grad():
         for name, p in model.named_parameters():
-            if name.endswith(("sinks", "bias")):
+            if name.endswith("sinks"):
+                p.fill_(2.0)  # in the way of the scores from the start, or they are never used
+            elif name.endswith("bias"):
                 p.zero_()
             elif "embed_tokens" in name:
                 p.normal_(std=0.5)

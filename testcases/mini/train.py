@@ -25,7 +25,7 @@ import model as mini
 import vocabulary
 
 SEED = 4
-FAMILY_NAMES = ["questions", "lookup", "explanations", "essays", "programs", "translation"]
+FAMILY_NAMES = ["questions", "lookup", "explanations", "essays", "programs", "translation", "repetition"]
 POOL_TOKENS = 400_000
 MOST_TOKENS = 1280
 PROCESSES = 2  # of one thread each
@@ -322,7 +322,7 @@ def work(rank, arguments, shared, pieces, shares, first):
             report(log, shared["sums"], step, arguments.batch, balance, (step - first) / (time.time() - begun))
         if step % arguments.save_every == 0 or step == stop_at:
             save(folder, rank, trainer.model, trainer.muon, trainer.adam, step)
-            names = FAMILY_NAMES[rank::PROCESSES]
+            names = [n for n in FAMILY_NAMES if n not in generate.TRAINING_ONLY][rank::PROCESSES]
             if step % (4 * arguments.save_every) == 0 or step == stop_at:
                 found = evaluate(trainer.model, shared["experts"], trainer.harmony, folder / "heldout", names)
                 print(step, "held out", found, flush=True)
