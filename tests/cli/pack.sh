@@ -30,6 +30,14 @@ ok 'packing again gives the same bytes' cmp "$file" "$scratch/again.dyno"
 "$DYNO" pack --verify "$file" --json >"$json"
 is 'verify has JSON' "$(value intact)" true
 
+# With the screen of two-stage logits in it.
+ok 'it packs the screen' "$DYNO" pack --model "$models/mxfp4" -o "$scratch/screen.dyno" --screen
+ok '... with a checksum' "$DYNO" pack --verify "$scratch/screen.dyno"
+is '... and the logits stay the same' "$(logits --model "$scratch/screen.dyno")" \
+  "$(logits --model "$file")"
+ok '... and packs what is packed' "$DYNO" pack --model "$scratch/screen.dyno" -o "$scratch/bare.dyno"
+is '... without it again, unless asked' "$(wc -c <"$scratch/bare.dyno")" "$(wc -c <"$file")"
+
 # A packed file has the vocabulary of the folder it was made of.
 cp -r "$models/f32" "$scratch/f32"
 chmod -R u+w "$scratch/f32"

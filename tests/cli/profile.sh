@@ -90,6 +90,11 @@ else
   skip 'there is no timeout command' 2
 fi
 
+ok 'depths can be filled with copies' profile --prompt-tokens 0 --depth 0,600 --depth-fill=copy -o "$json"
+like '... which the table says' "$output" 'depths beyond 512 are filled with copies'
+is '... and the JSON' "$(value conditions/depth_fill)" copy
+exits '... or not otherwise' 2 profile --depth-fill=magic
+
 exits 'nothing to measure is a usage error' 2 profile --prompt-tokens 0 --decode-tokens 0
 exits 'so is a number twice' 2 profile --threads 2,2
 like '... which is named' "$output" '--threads=2,2: 2 is there twice'

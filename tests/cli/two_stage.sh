@@ -23,6 +23,13 @@ compare 'greedy' --temperature 0
 like 'all from the screen' "$(cat "$scratch/stats.two-stage")" 'logits: 0 full passes, 24 screens, 24 answers'
 like 'the kernel is named' "$(cat "$scratch/stats.two-stage")" 'screen__'
 is 'nothing of that with full logits' "$(grep -c screen "$scratch/stats.full")" 0
+of_file=$(answer full --temperature 0)
+"$DYNO" pack --model "$model" -o "$scratch/screen.dyno" --screen >/dev/null
+gguf=$model model=$scratch/screen.dyno
+is 'a packed screen: the same text' "$(answer two-stage --temperature 0)" "$of_file"
+like '... all from it' "$(cat "$scratch/stats.two-stage")" \
+  'logits: 0 full passes, 24 screens, 24 answers'
+model=$gguf
 compare 'top-k' --temperature 0.8 --top-k 5 --seed 3
 compare 'top-p' --temperature 0.1 --top-p 0.8 --seed 4
 compare 'min-p' --temperature 0.2 --min-p 0.2 --seed 5

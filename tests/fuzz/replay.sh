@@ -19,6 +19,7 @@ while read -r target folders; do
   # shellcheck disable=SC2086
   replay "$target" $folders
 done <<'TARGETS'
+cache_file_fuzz cache_file
 gguf_fuzz gguf
 harmony_fuzz harmony
 packed_fuzz packed

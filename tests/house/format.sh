@@ -12,8 +12,9 @@ for candidate in clang-format-14 clang-format; do
   fi
 done
 if [ -n "$formatter" ]; then
+  # What a build in the tree makes there is not for reading.
   ok 'C files are formatted' \
-    find kernels runtime harness tests -name '*.[ch]' -exec "$formatter" --dry-run -Werror {} +
+    find kernels runtime harness tests -name '*.[ch]' ! -name build_commit.c -exec "$formatter" --dry-run -Werror {} +
 else
   skip 'clang-format 14 is not installed' 1
 fi

@@ -111,7 +111,7 @@ static void check_tensor(const dyno_checkpoint *checkpoint, const dyno_tensor *t
               "%s, rows %zu to %zu", tensor->name, row0, row1);
     cr_assert(dyno_checkpoint_check_rows(checkpoint, tensor, group, row0, row1, &error) == DYNO_OK,
               "%s", error.message);
-    dyno_checkpoint_release_rows(checkpoint, tensor, group, row0, row1);
+    dyno_checkpoint_release_rows(checkpoint, tensor, group, row0, row1, DYNO_FILE_RECLAIM);
   }
   free(wanted);
   free(found);
@@ -233,7 +233,8 @@ Test(checkpoint, refuses_rows_that_are_not_there)
                                         &error) == DYNO_ERROR_USAGE,
               "case %zu", i);
     cr_assert(strstr(error.message, "blk.0.ffn_gate_exps.weight") != NULL, "%s", error.message);
-    dyno_checkpoint_release_rows(checkpoint, tensor, bad[i][0], bad[i][1], bad[i][2]);
+    dyno_checkpoint_release_rows(checkpoint, tensor, bad[i][0], bad[i][1], bad[i][2],
+                                 DYNO_FILE_DONE);
   }
   dyno_checkpoint_close(&checkpoint);
 }

@@ -31,6 +31,7 @@ Test(cost, of_every_op)
   check("attention activation=bf16 m=1 n=100 k=64 heads=64 kv_heads=8", 2. * 64 * 64 * 100, 0,
         64 * 64 * 4 + 2 * 100 * 8 * 64 * 2, 64 * 64 * 4);
   check("quantize_weight weight=q8_0 n=3 k=64", 3 * 64, 0, 3 * 64 * 4, 3 * 68);
+  check("fit_weight weight=q4_0 n=3 k=64", 3 * 64, 64 * 4, 3 * 64 * 4, 3 * 36);
   check("quantize_activation activation=a8 m=3 k=64", 3 * 64, 0, 3 * 64 * 4, 3 * 80);
   check("store_kv activation=bf16 m=3 k=64 kv_heads=8", 2 * 3 * 8 * 64, 0, 2 * 3 * 8 * 64 * 4,
         2 * 3 * 8 * 64 * 2);

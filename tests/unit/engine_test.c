@@ -54,6 +54,7 @@ typedef struct setup {
   dyno_isa isa;
   unsigned threads;
   size_t batch;
+  dyno_kv_format kv;
 } setup;
 
 static dyno_engine *open_engine(const setup *how)
@@ -68,6 +69,7 @@ static dyno_engine *open_engine(const setup *how)
   options.registry.isa = how->isa;
   options.registry.threads = how->threads;
   options.batch = how->batch;
+  options.kv = how->kv;
   dyno_status status = dyno_engine_open(&engine, &options, &error);
   cr_assert(status == DYNO_OK, "%s: %s", path, error.message);
   return engine;
@@ -115,7 +117,7 @@ ParameterizedTest(size_t *index, engine, the_reference_path_is_the_published_mod
 {
   comparison with = {.golden = open_golden(*index)};
   dyno_engine *engine =
-      open_engine(&(setup){*index, DYNO_PRECISION_REFERENCE, DYNO_ISA_COUNT, 1, 64});
+      open_engine(&(setup){*index, DYNO_PRECISION_REFERENCE, DYNO_ISA_COUNT, 1, 64, 0});
   size_t positions = 0;
   for (; with.prompt < with.golden->prompt_count; with.prompt++) {
     run_prompt(engine, &with.golden->prompts[with.prompt], compare, &with);
@@ -175,11 +177,12 @@ static size_t cuts_for(dyno_isa isa, dyno_isa highest)
   return isa == highest ? 4 : isa == DYNO_ISA_AVX2 ? 2 : 1;
 }
 
-static void compare_cuts(size_t model, dyno_precision precision, dyno_isa isa, size_t count)
+static void compare_cuts(size_t model, dyno_precision precision, dyno_kv_format kv, dyno_isa isa,
+                         size_t count)
 {
   dyno_golden *golden = open_golden(model);
   cr_assert(golden->prompts[LONG_PROMPT].length == LONG_LENGTH, "the goldens changed");
-  setup how = {model, precision, isa, 1, LONG_LENGTH};
+  setup how = {model, precision, isa, 1, LONG_LENGTH, kv};
   recording whole = record_prompt(&how, golden, LONG_PROMPT);
   for (size_t i = 0; i < count; i++) {
     how.threads = cuts[i].threads;
@@ -187,8 +190,9 @@ static void compare_cuts(size_t model, dyno_precision precision, dyno_isa isa, s
     recording cut = record_prompt(&how, golden, LONG_PROMPT);
     size_t bytes = LONG_LENGTH * golden->vocab * sizeof *cut.logits;
     cr_assert(memcmp(cut.logits, whole.logits, bytes) == 0,
-              "%s at %s, precision %d: %u threads and batches of %zu give other bits",
-              models[model].folder, dyno_isa_name(isa), precision, how.threads, how.batch);
+              "%s at %s, precision %d, KV %d: %u threads and batches of %zu give other "
+              "bits",
+              models[model].folder, dyno_isa_name(isa), precision, kv, how.threads, how.batch);
     free(cut.logits);
   }
   free(whole.logits);
@@ -210,9 +214,11 @@ ParameterizedTest(size_t *index, engine, threads_and_batches_change_no_bit)
   dyno_cpu_detect(&cpu);
   for (dyno_isa isa = DYNO_ISA_REF; isa <= cpu.isa; isa++) {
     size_t count = cuts_for(isa, cpu.isa);
-    compare_cuts(*index, DYNO_PRECISION_FAST, isa, count);
-    if (isa == cpu.isa || getenv("DYNO_NIGHTLY") != NULL)
-      compare_cuts(*index, DYNO_PRECISION_REFERENCE, isa, count);
+    compare_cuts(*index, DYNO_PRECISION_FAST, DYNO_KV_OF_PRECISION, isa, count);
+    if (isa != cpu.isa && getenv("DYNO_NIGHTLY") == NULL)
+      continue;
+    compare_cuts(*index, DYNO_PRECISION_REFERENCE, DYNO_KV_OF_PRECISION, isa, count);
+    compare_cuts(*index, DYNO_PRECISION_FAST, DYNO_KV_INT8, isa, 2);
   }
 }
 
@@ -223,8 +229,9 @@ Test(engine, both_layouts_of_a_model_give_the_same_bits)
     dyno_golden *golden = open_golden(pairs[i][0]);
     recording logits[2];
     for (size_t j = 0; j < 2; j++)
-      logits[j] = record_prompt(&(setup){pairs[i][j], DYNO_PRECISION_FAST, DYNO_ISA_COUNT, 2, 64},
-                                golden, LONG_PROMPT);
+      logits[j] =
+          record_prompt(&(setup){pairs[i][j], DYNO_PRECISION_FAST, DYNO_ISA_COUNT, 2, 64, 0},
+                        golden, LONG_PROMPT);
     cr_assert(memcmp(logits[0].logits, logits[1].logits,
                      LONG_LENGTH * golden->vocab * sizeof(float)) == 0,
               "%s and %s differ", models[pairs[i][0]].folder, models[pairs[i][1]].folder);
@@ -238,7 +245,7 @@ Test(engine, a_sequence_goes_on_where_it_stopped_and_starts_anew)
 {
   dyno_golden *golden = open_golden(0);
   const dyno_golden_prompt *prompt = &golden->prompts[LONG_PROMPT];
-  dyno_engine *engine = open_engine(&(setup){0, DYNO_PRECISION_FAST, DYNO_ISA_COUNT, 2, 64});
+  dyno_engine *engine = open_engine(&(setup){0, DYNO_PRECISION_FAST, DYNO_ISA_COUNT, 2, 64, 0});
   int32_t tokens[LONG_LENGTH];
   for (size_t i = 0; i < LONG_LENGTH; i++)
     tokens[i] = (int32_t)prompt->tokens[i];
@@ -274,7 +281,7 @@ Test(engine, a_sequence_goes_on_where_it_stopped_and_starts_anew)
 
 Test(engine, refuses_what_makes_no_sense)
 {
-  dyno_engine *engine = open_engine(&(setup){0, DYNO_PRECISION_FAST, DYNO_ISA_COUNT, 1, 64});
+  dyno_engine *engine = open_engine(&(setup){0, DYNO_PRECISION_FAST, DYNO_ISA_COUNT, 1, 64, 0});
   dyno_sequence *sequence;
   dyno_error error = {0};
   size_t context = dyno_engine_config(engine)->context_length;
@@ -291,6 +298,34 @@ Test(engine, refuses_what_makes_no_sense)
     cr_assert(dyno_sequence_length(sequence) == 0, "nothing was run");
   }
   cr_assert(strstr(error.message, "opened for 2") != NULL, "%s", error.message);
+  dyno_sequence_close(&sequence);
+  dyno_engine_close(&engine);
+}
+
+/* For measurements: a depth that was not computed, at which decoding goes on. */
+Test(engine, repeats_keys_and_values)
+{
+  enum { FIRST = 70, LENGTH = 700, CAPACITY = 720 };
+  dyno_engine *engine = open_engine(&(setup){4, DYNO_PRECISION_FAST, DYNO_ISA_COUNT, 2, 64, 0});
+  dyno_sequence *sequence;
+  dyno_error error = {0};
+  int32_t tokens[FIRST];
+  for (int32_t i = 0; i < FIRST; i++)
+    tokens[i] = i;
+  cr_assert(dyno_sequence_open(&sequence, engine, CAPACITY, &error) == DYNO_OK, "%s",
+            error.message);
+  cr_assert(dyno_sequence_repeat(sequence, LENGTH, &error) == DYNO_ERROR_USAGE, "of nothing");
+  cr_assert(dyno_sequence_append(sequence, tokens, FIRST, NULL, NULL, &error) == DYNO_OK, "%s",
+            error.message);
+  cr_assert(dyno_sequence_repeat(sequence, CAPACITY + 1, &error) == DYNO_ERROR_USAGE, "too far");
+  cr_assert(dyno_sequence_repeat(sequence, LENGTH, &error) == DYNO_OK, "%s", error.message);
+  cr_assert(dyno_sequence_length(sequence) == LENGTH && dyno_sequence_logits(sequence) == NULL,
+            "a length and no logits");
+  cr_assert(dyno_sequence_append(sequence, tokens, 5, NULL, NULL, &error) == DYNO_OK, "%s",
+            error.message);
+  const float *logits = dyno_sequence_logits(sequence);
+  for (size_t i = 0; i < dyno_engine_config(engine)->vocab; i++)
+    cr_assert(logits[i] > -1e6f && logits[i] < 1e6f, "logit %zu is %g", i, (double)logits[i]);
   dyno_sequence_close(&sequence);
   dyno_engine_close(&engine);
 }

@@ -136,7 +136,7 @@ Test(forward, every_thread_takes_every_step)
     dyno_engine *engine = open_engine(threads, 64);
     dyno_sequence *sequence = open_sequence(engine);
     size_t layers = dyno_engine_config(engine)->layers;
-    const dyno_probe probe = {record, seen};
+    const dyno_probe probe = {.event = record, .context = seen};
     dyno_engine_set_probe(engine, &probe);
     append(sequence, 17);
     check_steps(seen, threads, layers, 9); /* one less: the attention output takes F32 here */
@@ -181,7 +181,7 @@ Test(forward, bytes_of_a_token_add_up)
     dyno_engine *engine = open_engine(threads, 64);
     dyno_sequence *sequence = open_sequence(engine);
     const dyno_model_config *config = dyno_engine_config(engine);
-    const dyno_probe probe = {record, seen};
+    const dyno_probe probe = {.event = record, .context = seen};
     append(sequence, depth);
     dyno_engine_set_probe(engine, &probe);
     append(sequence, 1);

@@ -38,7 +38,7 @@ Test(mapped_file, maps_what_is_there)
   cr_assert(dyno_mapped_file_open(&file, path, &error) == DYNO_OK, "%s", error.message);
   cr_assert(file.size == 5 && memcmp(file.bytes, "hello", 5) == 0 && strcmp(file.path, path) == 0,
             "content");
-  for (dyno_file_advice advice = DYNO_FILE_SEQUENTIAL; advice <= DYNO_FILE_DONE; advice++) {
+  for (dyno_file_advice advice = DYNO_FILE_SEQUENTIAL; advice <= DYNO_FILE_RECLAIM; advice++) {
     dyno_mapped_file_advise(&file, 0, 5, advice);
     dyno_mapped_file_advise(&file, 3, UINT64_MAX, advice);
     dyno_mapped_file_advise(&file, UINT64_MAX, UINT64_MAX, advice);

@@ -15,6 +15,7 @@ static const char *const shapes[DYNO_OP_COUNT] = {
     [DYNO_OP_MATMUL] = "m=2 n=37 k=256 groups=3",
     [DYNO_OP_ATTENTION] = "m=3 n=300 k=64 heads=8 kv_heads=2 window=70",
     [DYNO_OP_QUANTIZE_WEIGHT] = "n=5 k=256",
+    [DYNO_OP_FIT_WEIGHT] = "n=5 k=256",
     [DYNO_OP_QUANTIZE_ACTIVATION] = "m=3 k=96",
     [DYNO_OP_STORE_KV] = "m=70 k=64 kv_heads=2",
     [DYNO_OP_RMSNORM] = "m=3 k=100",

@@ -11,14 +11,15 @@
 #include "runtime/model/packed.h"
 
 /* Packs a model for a tier, with two threads. */
-static inline dyno_status packed_make(const char *path, const char *model, dyno_isa isa,
-                                      dyno_error *error)
+static inline dyno_status packed_make_as(const char *path, const char *model, dyno_isa isa,
+                                         bool screen, dyno_error *error)
 {
   dyno_checkpoint *checkpoint = NULL;
   dyno_registry *registry = NULL;
   dyno_pool *pool = NULL;
   const dyno_registry_options choice = {.isa = isa, .threads = 2};
-  const dyno_pack_options options = {.source = "the test's model", .prefill_tokens = 64};
+  const dyno_pack_options options = {
+      .source = "the test's model", .prefill_tokens = 64, .screen = screen};
   dyno_status status = dyno_checkpoint_open(&checkpoint, model, error);
   if (status == DYNO_OK)
     status = dyno_registry_open(&registry, &choice, error);
@@ -30,6 +31,12 @@ static inline dyno_status packed_make(const char *path, const char *model, dyno_
   dyno_registry_close(&registry);
   dyno_checkpoint_close(&checkpoint);
   return status;
+}
+
+static inline dyno_status packed_make(const char *path, const char *model, dyno_isa isa,
+                                      dyno_error *error)
+{
+  return packed_make_as(path, model, isa, false, error);
 }
 
 /* Writes the checksums of the head and of the checksums anew, so that what was changed in them is

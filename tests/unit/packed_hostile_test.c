@@ -25,7 +25,8 @@ static void make_folder(void)
   snprintf(good, sizeof good, "%s/good", folder.path);
   snprintf(path, sizeof path, "%s/changed", folder.path);
   fixture_write_model(fixture_path(&folder, "model"), &model, &config, &dyno_dialect_ggml_org, 0);
-  cr_assert(packed_make(good, fixture_path(&folder, "model"), DYNO_ISA_COUNT, &error) == DYNO_OK,
+  cr_assert(packed_make_as(good, fixture_path(&folder, "model"), DYNO_ISA_COUNT, true, &error) ==
+                DYNO_OK,
             "%s", error.message);
 }
 
@@ -138,13 +139,14 @@ Test(packed_hostile, a_file_that_is_cut_short_is_refused)
 {
   size_t size;
   uint8_t *bytes = fixture_read(good, &size, 0);
+  /* Behind the checksums there is only padding. */
+  place checksums = place_of(DYNO_PACKED_CHECKSUMS);
+  size = checksums.data + checksums.bytes;
   for (size_t left = 0; left < size; left += left < 8192 ? 97 : size / 50) {
     fixture_write(path, bytes, left);
     packed_seal(path);
     cr_assert(!survive("cut short"), "%zu of %zu bytes were taken", left, size);
   }
-  /* Behind the checksums there is only padding. */
-  place checksums = place_of(DYNO_PACKED_CHECKSUMS);
   fixture_write(path, bytes, checksums.data + checksums.bytes - 1);
   expect("a byte too few", "cut short");
   free(bytes);
@@ -163,7 +165,8 @@ Test(packed_hostile, shapes_must_be_those_of_the_configuration)
 {
   const char *const names[] = {"blk.0.attn_q.weight",    "blk.1.ffn_gate_exps.weight",
                                "token_embd.weight",      "blk.0.attn_norm.weight",
-                               "blk.1.ffn_up_exps.bias", "output.weight"};
+                               "blk.1.ffn_up_exps.bias", "output.weight",
+                               DYNO_PACKED_SCREEN};
   const uint64_t numbers[] = {
       0, 1, 2, 31, 33, 65, UINT32_MAX, (uint64_t)1 << 32, INT64_MAX, (uint64_t)1 << 63, UINT64_MAX};
   size_t shapes = offset_of("dyno.pack.shapes"), refused = 0;
@@ -197,6 +200,7 @@ Test(packed_hostile, extents_are_checked)
       {"blk.0.ffn_up_exps.weight", (int64_t)1 << 40, "the file ends at"},
       {"blk.0.ffn_up_exps.weight", INT64_MAX - 4095, "the file ends at"},
       {"output.weight", INT64_MIN, "the file ends at"},
+      {DYNO_PACKED_SCREEN, 4096, "overlaps"},
       {DYNO_PACKED_CHECKSUMS, 4096, "the file ends at"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -503,7 +507,15 @@ Test(packed_hostile, tensors_are_those_that_are_wanted)
     const char *message;
   } cases[] = {
       {{.tensor = "blk.1.attn_k.weight"}, "holds"}, /* the checksums are one too many */
-      {{.tensor = "blk.1.attn_k.weight", .extra = "blk.9.attn_k.weight"}, "is missing"},
+      {{.tensor = "blk.1.attn_k.weight",
+        .name = "blk.9.attn_k.weight",
+        .type = "I8",
+        .dims = {64, 1}},
+       "is missing"},
+      {{.tensor = "blk.1.attn_k.weight", .extra = "blk.9.attn_k.weight"},
+       "is in the layout 'screen4_v1', which this build of dyno does not know"},
+      {{.tensor = DYNO_PACKED_SCREEN, .name = DYNO_PACKED_SCREEN, .type = "I8", .dims = {64, 1}},
+       "of I8 are wanted"},
       {{.extra = "blk.1.attn_k.scale"}, "holds"},
       {{.tensor = DYNO_PACKED_CHECKSUMS}, "the last tensor is not 'dyno.pack.checksums'"},
       {{.tensor = DYNO_PACKED_CHECKSUMS,

@@ -95,7 +95,7 @@ static size_t check_rows(const dyno_checkpoint *packed, const fixture_model *mod
                     memcmp(wanted, (const uint8_t *)tensor->data + g * bytes, bytes) == 0,
                 "%s in place", tensor->name);
       dyno_checkpoint_prefetch_rows(packed, tensor, g, 0, tensor->n);
-      dyno_checkpoint_release_rows(packed, tensor, g, 0, tensor->n);
+      dyno_checkpoint_release_rows(packed, tensor, g, 0, tensor->n, DYNO_FILE_RECLAIM);
     }
     free(wanted);
     free(found);

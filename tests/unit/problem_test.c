@@ -45,6 +45,7 @@ static dyno_problem random_problem(uint64_t *random, dyno_op op)
       [DYNO_OP_MATMUL] = {1, 1, 1, 1, 1, 0, 0, 0},
       [DYNO_OP_ATTENTION] = {0, 1, 1, 1, 0, 1, 1, 1},
       [DYNO_OP_QUANTIZE_WEIGHT] = {1, 0, 1, 1, 0, 0, 0, 0},
+      [DYNO_OP_FIT_WEIGHT] = {1, 0, 1, 1, 0, 0, 0, 0},
       [DYNO_OP_QUANTIZE_ACTIVATION] = {0, 1, 0, 1, 0, 0, 0, 0},
       [DYNO_OP_STORE_KV] = {0, 1, 0, 1, 0, 0, 1, 0},
       [DYNO_OP_RMSNORM] = {0, 0, 0, 1, 0, 0, 0, 0},
@@ -66,7 +67,8 @@ static dyno_problem random_problem(uint64_t *random, dyno_op op)
       .op = op,
       .weight = (dyno_dtype)values[0],
       .activation = (dyno_dtype)values[1],
-      .m = op == DYNO_OP_QUANTIZE_WEIGHT || op == DYNO_OP_SCREEN ? 0 : m,
+      .m =
+          op == DYNO_OP_QUANTIZE_WEIGHT || op == DYNO_OP_FIT_WEIGHT || op == DYNO_OP_SCREEN ? 0 : m,
       .n = values[2],
       .k = values[3],
       .groups = values[4],
@@ -288,6 +290,7 @@ Test(problem, rows_to_be_partitioned)
     size_t expected = problem.op == DYNO_OP_MATMUL            ? 21
                       : problem.op == DYNO_OP_ATTENTION       ? 22
                       : problem.op == DYNO_OP_QUANTIZE_WEIGHT ? 3
+                      : problem.op == DYNO_OP_FIT_WEIGHT      ? 3
                       : problem.op == DYNO_OP_SCREEN          ? 3
                                                               : 2;
     cr_assert(dyno_problem_rows(&problem) == expected, "%s: %zu", dyno_op_name(problem.op),

@@ -496,3 +496,24 @@ Test(quantize_reference, store_kv_puts_each_token_in_its_slot)
     check_store(DYNO_BF16, &shapes[n], shapes[n].m / 3, shapes[n].m / 2);
   }
 }
+
+/* All of the importance on one value leaves the quants no variance to fit a line through. What is
+ * cut off at the ends may cost the others 0.08 of the range. */
+Test(quantize_reference, a_fit_survives_importance_on_one_value)
+{
+  enum { N = 32 };
+  for (size_t on = 0; on < N; on++) {
+    float input[N], importance[N] = {0}, values[N];
+    uint8_t block[20];
+    for (size_t i = 0; i < N; i++)
+      input[i] = (float)((29 * i + 7) % 64) * 0.0303f - 0.9f;
+    for (size_t i = 0; i < N; i++)
+      importance[i] = i == on ? 1 : on % 2 == 0 ? 0 : 1e-9f;
+    const dyno_fit_weight_args args = {block, input, importance, 1, N};
+    reference_of(DYNO_OP_FIT_WEIGHT, DYNO_Q4_1, DYNO_NONE)->run.fit_weight(&args, 0, 1);
+    dyno_row_to_float(values, block, DYNO_Q4_1, N);
+    for (size_t i = 0; i < N; i++)
+      cr_assert_float_eq(values[i], input[i], 0.25f, "importance on %zu: value %zu is %g, was %g",
+                         on, i, (double)values[i], (double)input[i]);
+  }
+}

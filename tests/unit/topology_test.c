@@ -1,87 +1,41 @@
 /* What is read from sysfs and control groups, on trees as systems have them, and as they do not. */
 #include <criterion/criterion.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "runtime/threads/cgroup.h"
 #include "runtime/threads/topology.h"
+#include "tests/unit/system_tree.h"
 
-/* A folder with files in it. */
-typedef struct tree {
-  char root[64], sysfs[80], cgroups[80], membership[96];
-} tree;
-
-static tree make_tree(void)
-{
-  tree made;
-  strcpy(made.root, "/tmp/dyno-topology.XXXXXX");
-  cr_assert(mkdtemp(made.root) != NULL, "no folder");
-  snprintf(made.sysfs, sizeof made.sysfs, "%s/sys", made.root);
-  snprintf(made.cgroups, sizeof made.cgroups, "%s/cgroup", made.root);
-  snprintf(made.membership, sizeof made.membership, "%s/membership", made.root);
-  return made;
-}
-
-static void remove_tree(const tree *of)
-{
-  char command[128];
-  snprintf(command, sizeof command, "rm -rf '%s'", of->root);
-  cr_assert(system(command) == 0, "%s", command);
-}
-
-/* Writes text, and a line end, to ROOT/PATH with the folders that takes. */
-__attribute__((format(printf, 3, 4))) static void put(const tree *in, const char *text,
-                                                      const char *format, ...)
-{
-  char path[256], name[160];
-  va_list arguments;
-  va_start(arguments, format);
-  vsnprintf(name, sizeof name, format, arguments);
-  va_end(arguments);
-  snprintf(path, sizeof path, "%s/%s", in->root, name);
-  for (char *slash = path + strlen(in->root) + 1; (slash = strchr(slash, '/')) != NULL; slash++) {
-    *slash = '\0';
-    mkdir(path, 0700);
-    *slash = '/';
-  }
-  FILE *file = fopen(path, "we");
-  cr_assert(file != NULL, "%s", path);
-  fprintf(file, "%s\n", text);
-  fclose(file);
-}
-
-static dyno_topology read_tree(const tree *from, const char *affinity)
+static dyno_topology read_tree(const system_tree *from, const char *affinity)
 {
   dyno_topology topology;
   dyno_error error = {0};
-  const dyno_topology_sources sources = {from->sysfs, from->cgroups, from->membership, affinity};
+  const dyno_topology_sources sources = {from->sys, from->cgroups, from->membership, affinity};
   cr_assert(dyno_topology_read(&topology, &sources, &error) == DYNO_OK, "%s", error.message);
   return topology;
 }
 
 /* Two sockets of 8 cores with two threads each, numbered as Linux does on such machines: 0-7 and
  * 16-23 on the first, 8-15 and 24-31 on the second. */
-static tree two_sockets(void)
+static system_tree two_sockets(void)
 {
-  tree made = make_tree();
+  system_tree made = system_tree_make();
   char siblings[32];
   for (int cpu = 0; cpu < 32; cpu++) {
     snprintf(siblings, sizeof siblings, "%d,%d", cpu % 16, cpu % 16 + 16);
-    put(&made, siblings, "sys/devices/system/cpu/cpu%d/topology/core_cpus_list", cpu);
+    system_tree_put(&made, siblings, "sys/devices/system/cpu/cpu%d/topology/core_cpus_list", cpu);
   }
-  put(&made, "0-1", "sys/devices/system/node/online");
-  put(&made, "0-7,16-23", "sys/devices/system/node/node0/cpulist");
-  put(&made, "8-15,24-31", "sys/devices/system/node/node1/cpulist");
+  system_tree_put(&made, "0-1", "sys/devices/system/node/online");
+  system_tree_put(&made, "0-7,16-23", "sys/devices/system/node/node0/cpulist");
+  system_tree_put(&made, "8-15,24-31", "sys/devices/system/node/node1/cpulist");
   return made;
 }
 
 Test(topology, sees_cores_and_nodes_of_two_sockets)
 {
-  tree of = two_sockets();
+  system_tree of = two_sockets();
   dyno_topology t = read_tree(&of, "0-31");
   cr_assert(t.cpu_count == 32 && t.core_count == 16 && t.node_count == 2, "%u, %u, %u", t.cpu_count,
             t.core_count, t.node_count);
@@ -91,7 +45,7 @@ Test(topology, sees_cores_and_nodes_of_two_sockets)
     cr_assert(t.cpus[i] == i && t.core[i] == i % 16, "processor %u is on core %u", i, t.core[i]);
     cr_assert(t.node[i] == i % 16 / 8, "processor %u is on node %u", i, t.node[i]);
   }
-  remove_tree(&of);
+  system_tree_remove(&of);
 }
 
 /* The affinity mask: processors, then what is left of cores and nodes. */
@@ -104,7 +58,7 @@ Test(topology, honours_the_affinity_mask)
       {"0-15", 16, 16, 2, 0}, {"8-15,24-31", 16, 8, 1, 1}, {"3,19", 2, 1, 1, 0},
       {"7-8", 2, 2, 2, 0},    {"31", 1, 1, 1, 1},
   };
-  tree of = two_sockets();
+  system_tree of = two_sockets();
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     dyno_topology t = read_tree(&of, cases[i].mask);
     cr_assert(t.cpu_count == cases[i].cpus && t.core_count == cases[i].cores &&
@@ -114,7 +68,7 @@ Test(topology, honours_the_affinity_mask)
               t.system_nodes[0]);
     cr_assert(dyno_topology_threads(&t) == cases[i].cores, "%s", cases[i].mask);
   }
-  remove_tree(&of);
+  system_tree_remove(&of);
 }
 
 Test(topology, places_threads_node_by_node_and_cores_first)
@@ -129,7 +83,7 @@ Test(topology, places_threads_node_by_node_and_cores_first)
       {16, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}},
       {20, {0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25}},
   };
-  tree of = two_sockets();
+  system_tree of = two_sockets();
   dyno_topology t = read_tree(&of, "0-31");
   unsigned place[32];
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -140,33 +94,33 @@ Test(topology, places_threads_node_by_node_and_cores_first)
   }
   cr_assert(dyno_topology_place(place, &t, 32), "as many as there are");
   cr_assert(!dyno_topology_place(place, &t, 33), "and no more");
-  remove_tree(&of);
+  system_tree_remove(&of);
 }
 
 /* One node, and kernels before 5.4 with their name for it. */
 Test(topology, sees_one_node)
 {
-  tree of = make_tree();
+  system_tree of = system_tree_make();
   for (int cpu = 0; cpu < 4; cpu++)
-    put(&of, cpu < 2 ? "0-1" : "2-3", "sys/devices/system/cpu/cpu%d/topology/thread_siblings_list",
-        cpu);
-  put(&of, "0", "sys/devices/system/node/online");
-  put(&of, "0-3", "sys/devices/system/node/node0/cpulist");
+    system_tree_put(&of, cpu < 2 ? "0-1" : "2-3",
+                    "sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", cpu);
+  system_tree_put(&of, "0", "sys/devices/system/node/online");
+  system_tree_put(&of, "0-3", "sys/devices/system/node/node0/cpulist");
   dyno_topology t = read_tree(&of, "0-3");
   cr_assert(t.core_count == 2 && t.node_count == 1 && t.cores_known && t.nodes_known, "%u, %u",
             t.core_count, t.node_count);
   cr_assert(t.core[0] == 0 && t.core[1] == 0 && t.core[2] == 1 && t.core[3] == 1, "pairs");
-  remove_tree(&of);
+  system_tree_remove(&of);
 }
 
 Test(topology, does_without_sysfs)
 {
-  tree of = make_tree();
+  system_tree of = system_tree_make();
   dyno_topology t = read_tree(&of, "2,5");
   cr_assert(t.cpu_count == 2 && t.core_count == 2 && t.node_count == 1, "%u, %u, %u", t.cpu_count,
             t.core_count, t.node_count);
   cr_assert(!t.cores_known && !t.nodes_known && t.quota <= 0, "nothing is known");
-  remove_tree(&of);
+  system_tree_remove(&of);
 }
 
 /* Contents that are no lists, or contradict one another. */
@@ -177,30 +131,30 @@ static const char *const hostile_lists[] = {
 Test(topology, hostile_contents_leave_a_plain_machine)
 {
   for (size_t i = 0; i < sizeof hostile_lists / sizeof *hostile_lists; i++) {
-    tree of = two_sockets();
-    put(&of, hostile_lists[i], "sys/devices/system/cpu/cpu0/topology/core_cpus_list");
-    put(&of, hostile_lists[i], "sys/devices/system/node/node0/cpulist");
+    system_tree of = two_sockets();
+    system_tree_put(&of, hostile_lists[i], "sys/devices/system/cpu/cpu0/topology/core_cpus_list");
+    system_tree_put(&of, hostile_lists[i], "sys/devices/system/node/node0/cpulist");
     dyno_topology t = read_tree(&of, "0-31");
     cr_assert(!t.cores_known && t.core_count == 32, "'%s': %u cores", hostile_lists[i],
               t.core_count);
     cr_assert(!t.nodes_known && t.node_count == 1, "'%s': %u nodes", hostile_lists[i],
               t.node_count);
-    remove_tree(&of);
+    system_tree_remove(&of);
   }
 }
 
 Test(topology, a_long_line_is_refused)
 {
-  tree of = two_sockets();
+  system_tree of = two_sockets();
   char *longest = malloc(20001);
   cr_assert(longest != NULL, "memory");
   for (size_t i = 0; i < 20000; i++)
     longest[i] = i % 2 == 0 ? '0' : ',';
   longest[19999] = '\0';
-  put(&of, longest, "sys/devices/system/node/online");
+  system_tree_put(&of, longest, "sys/devices/system/node/online");
   cr_assert(!read_tree(&of, "0-31").nodes_known, "not believed");
   free(longest);
-  remove_tree(&of);
+  system_tree_remove(&of);
 }
 
 /* A processor on two nodes; one on none; a node that is online and has no folder. */
@@ -210,13 +164,13 @@ Test(topology, contradictions_leave_one_node)
     const char *online, *first, *second;
   } cases[] = {{"0-1", "0-31", "8-15"}, {"0-1", "0-7", "8-15"}, {"0-5", "0-15", "16-31"}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    tree of = two_sockets();
-    put(&of, cases[i].online, "sys/devices/system/node/online");
-    put(&of, cases[i].first, "sys/devices/system/node/node0/cpulist");
-    put(&of, cases[i].second, "sys/devices/system/node/node1/cpulist");
+    system_tree of = two_sockets();
+    system_tree_put(&of, cases[i].online, "sys/devices/system/node/online");
+    system_tree_put(&of, cases[i].first, "sys/devices/system/node/node0/cpulist");
+    system_tree_put(&of, cases[i].second, "sys/devices/system/node/node1/cpulist");
     dyno_topology t = read_tree(&of, "0-31");
     cr_assert(!t.nodes_known && t.node_count == 1, "case %zu: %u nodes", i, t.node_count);
-    remove_tree(&of);
+    system_tree_remove(&of);
   }
 }
 
@@ -291,6 +245,7 @@ static const struct {
     {"0::/", {"cpu.max"}, {"-5 100000"}, 0},
     {"0::/", {"cpu.max"}, {"nan 100000"}, 0},
     {"0::/", {"cpu.max"}, {"inf 100000"}, 0},
+    {"1:cpu:/\n0::/a", {"unified/a/cpu.max"}, {"100000 50000"}, 2},
     {"0::relative", {"relative/cpu.max"}, {"100000 100000"}, 0},
     {"", {"cpu.max"}, {"100000 100000"}, 0},
     {"nonsense", {"cpu.max"}, {"100000 100000"}, 0},
@@ -299,14 +254,14 @@ static const struct {
 Test(cgroup, finds_the_tightest_quota)
 {
   for (size_t i = 0; i < sizeof quotas / sizeof *quotas; i++) {
-    tree of = make_tree();
-    put(&of, quotas[i].membership, "membership");
+    system_tree of = system_tree_make();
+    system_tree_put(&of, quotas[i].membership, "proc/self/cgroup");
     for (size_t j = 0; j < 3 && quotas[i].paths[j] != NULL; j++)
-      put(&of, quotas[i].contents[j], "cgroup/%s", quotas[i].paths[j]);
+      system_tree_put(&of, quotas[i].contents[j], "sys/fs/cgroup/%s", quotas[i].paths[j]);
     double quota = dyno_cgroup_quota(of.membership, of.cgroups);
     cr_assert(quota >= quotas[i].quota && quota <= quotas[i].quota, "case %zu ('%s'): %g", i,
               quotas[i].membership, quota);
-    remove_tree(&of);
+    system_tree_remove(&of);
   }
 }
 

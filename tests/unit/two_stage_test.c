@@ -27,6 +27,7 @@ typedef enum head_kind {
 typedef struct fixture {
   dyno_registry *registry;
   dyno_pool *pool;
+  dyno_allocator *allocator;
   dyno_linear head;
   dyno_head_screen screen;
   dyno_two_stage two_stage;
@@ -107,6 +108,7 @@ static void open_registry(fixture *f, dyno_isa isa)
   dyno_error error;
   cr_assert(dyno_registry_open(&f->registry, &options, &error) == DYNO_OK, "%s", error.message);
   cr_assert(dyno_pool_open(&f->pool, THREADS, &error) == DYNO_OK, "%s", error.message);
+  cr_assert(dyno_allocator_open(&f->allocator, NULL, &error) == DYNO_OK, "%s", error.message);
   cr_assert(dyno_select(&choice, f->registry, &quantize, NULL, NULL, &error) == DYNO_OK, "%s",
             error.message);
   f->quantize = choice.kernel;
@@ -126,7 +128,8 @@ static void open_head(fixture *f, dyno_dtype weight, dyno_dtype activation)
   const dyno_linear_source source = {.registry = f->registry, .pool = f->pool};
   cr_assert(dyno_head_screen_make(&f->screen, &f->head, &source, &error) == DYNO_OK, "%s",
             error.message);
-  cr_assert(dyno_two_stage_open(&f->two_stage, &f->head, &f->screen, THREADS, &error) == DYNO_OK,
+  cr_assert(dyno_two_stage_open(&f->two_stage, &f->head, &f->screen, THREADS, f->allocator,
+                                &error) == DYNO_OK,
             "%s", error.message);
 }
 
@@ -146,6 +149,7 @@ static void close_registry(fixture *f)
   free(f->x);
   free(f->a8_row);
   dyno_pool_close(&f->pool);
+  dyno_allocator_close(&f->allocator);
   dyno_registry_close(&f->registry);
 }
 
