@@ -1,10 +1,9 @@
-#include "harness/compare/compare.h"
+#include "harness/compare/compare_internal.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/measure/logits.h"
 #include "kernels/base/clock.h"
 
 /* The prefill of a case has an order of its own; a few steps warm up what decoding touches. */
@@ -30,20 +29,26 @@ void dyno_series_free(dyno_series *series)
   *series = (dyno_series){0};
 }
 
-static bool stopped(const dyno_comparison *c)
+dyno_status dyno_compare_go_on(const dyno_comparison *c, dyno_error *error)
 {
-  return c->options.stop != NULL && *c->options.stop != 0;
+  if (c->options.stop != NULL && *c->options.stop != 0)
+    return dyno_fail(error, DYNO_ERROR_INTERRUPTED, "the comparison was stopped");
+  return DYNO_OK;
 }
 
-static dyno_status interrupted(dyno_error *error)
-{
-  return dyno_fail(error, DYNO_ERROR_INTERRUPTED, "the comparison was stopped");
-}
-
-static void show(const dyno_comparison *c, const char *label)
+void dyno_compare_show(const dyno_comparison *c, const char *label)
 {
   if (c->options.progress != NULL)
     c->options.progress(c->options.progress_context, label);
+}
+
+dyno_status dyno_compare_rewind(dyno_comparison *c, size_t index, size_t length, dyno_error *error)
+{
+  dyno_status status = DYNO_OK;
+  for (unsigned arm = 0; arm < DYNO_COMPARE_ARMS; arm++)
+    for (unsigned lane = 0; lane < DYNO_COMPARE_LANES && status == DYNO_OK; lane++)
+      status = c->arms[arm]->calls->rewind(c->arms[arm], index, lane, length, error);
+  return status;
 }
 
 /* Turns: one call of each lane of both arms */
@@ -85,24 +90,15 @@ static dyno_status take_turn(dyno_comparison *c, size_t index, size_t round, siz
     dyno_arm *arm = c->arms[order[i].arm];
     unsigned lane = order[i].lane;
     uint64_t ns = 0;
-    if (stopped(c))
-      return interrupted(error);
-    dyno_status status =
-        arm->calls->step(arm, index, lane, count, &ns, &likeliest[order[i].arm][lane], error);
+    dyno_status status = dyno_compare_go_on(c, error);
+    if (status == DYNO_OK)
+      status =
+          arm->calls->step(arm, index, lane, count, &ns, &likeliest[order[i].arm][lane], error);
     if (status != DYNO_OK)
       return status;
     t->seconds[order[i].arm][lane][turn] = (double)ns * 1e-9 / (double)count;
   }
   return DYNO_OK;
-}
-
-static dyno_status rewind_all(dyno_comparison *c, size_t index, size_t length, dyno_error *error)
-{
-  dyno_status status = DYNO_OK;
-  for (unsigned arm = 0; arm < DYNO_COMPARE_ARMS; arm++)
-    for (unsigned lane = 0; lane < DYNO_COMPARE_LANES && status == DYNO_OK; lane++)
-      status = c->arms[arm]->calls->rewind(c->arms[arm], index, lane, length, error);
-  return status;
 }
 
 /* Reducing a round */
@@ -156,7 +152,7 @@ static dyno_status prefill_case(dyno_comparison *c, size_t index, size_t round, 
   dyno_status status = open_timings(&t, chunks_of(one->workload, chunk), error);
   if (status != DYNO_OK)
     return status;
-  status = rewind_all(c, index, 0, error);
+  status = dyno_compare_rewind(c, index, 0, error);
   for (size_t turn = 0, done = 0; turn < t.turns && status == DYNO_OK; turn++) {
     size_t count = chunk < prompt - done ? chunk : prompt - done;
     status = take_turn(c, index, round, index + PREFILL_ORDER, turn, count, &t, ignored, error);
@@ -192,7 +188,7 @@ static dyno_status decode_case(dyno_comparison *c, size_t index, size_t round, b
       open_timings(&t, keep || steps < WARM_UP_STEPS ? steps : WARM_UP_STEPS, error);
   if (status != DYNO_OK)
     return status;
-  status = rewind_all(c, index, one->workload->prompt, error);
+  status = dyno_compare_rewind(c, index, one->workload->prompt, error);
   for (size_t turn = 0; turn < t.turns && status == DYNO_OK; turn++) {
     status = take_turn(c, index, round, index, turn, 1, &t, likeliest, error);
     if (status == DYNO_OK)
@@ -207,119 +203,6 @@ static dyno_status decode_case(dyno_comparison *c, size_t index, size_t round, b
     status = add_medians(one->step, &t, error);
   close_timings(&t);
   return status;
-}
-
-/* Outputs */
-
-static bool all_finite(const float *logits, size_t vocab)
-{
-  for (size_t i = 0; i < vocab; i++)
-    if (!isfinite(logits[i]))
-      return false;
-  return true;
-}
-
-/* held are A's logits. */
-static void compare_position(dyno_compare_outputs *outputs, const float *held, const float *other,
-                             size_t vocab)
-{
-  outputs->positions++;
-  if (!all_finite(held, vocab) || !all_finite(other, vocab)) {
-    outputs->not_finite++;
-    return;
-  }
-  double nats = dyno_logits_divergence(held, other, vocab);
-  outputs->mean_nats += nats;
-  outputs->largest_nats = fmax(outputs->largest_nats, nats);
-  outputs->other_token += dyno_argmax(held, vocab) != dyno_argmax(other, vocab);
-  for (size_t i = 0; i < vocab; i++)
-    outputs->largest_difference =
-        fmax(outputs->largest_difference, fabs((double)held[i] - (double)other[i]));
-}
-
-static dyno_status show_position(dyno_comparison *c, size_t index, size_t count, int32_t **chosen,
-                                 float *held, dyno_error *error)
-{
-  size_t vocab = c->facts[0].vocab;
-  dyno_compare_outputs *outputs = &c->cases[index].outputs;
-  for (unsigned i = 0; i < DYNO_COMPARE_ARMS; i++) {
-    dyno_arm *arm = c->arms[i];
-    const float *logits;
-    uint64_t ns;
-    int32_t likeliest;
-    dyno_status status = arm->calls->step(arm, index, 0, count, &ns, &likeliest, error);
-    if (status == DYNO_OK)
-      status = arm->calls->logits(arm, index, 0, &logits, error);
-    if (status != DYNO_OK)
-      return status;
-    if (chosen != NULL)
-      *chosen[i]++ = likeliest;
-    if (i == 0)
-      memcpy(held, logits, vocab * sizeof *held);
-    else
-      compare_position(outputs, held, logits, vocab);
-  }
-  return stopped(c) ? interrupted(error) : DYNO_OK;
-}
-
-/* The logits after the prompt and after every step. */
-static dyno_status compare_case_outputs(dyno_comparison *c, size_t index, float *held,
-                                        dyno_error *error)
-{
-  dyno_compare_case *one = &c->cases[index];
-  int32_t *chosen[DYNO_COMPARE_ARMS] = {one->chosen[0], one->chosen[1]};
-  size_t chunk = c->options.chunk, prompt = one->workload->prompt;
-  dyno_status status = rewind_all(c, index, 0, error);
-  for (size_t done = 0; done < prompt && status == DYNO_OK; done += chunk)
-    status =
-        show_position(c, index, chunk < prompt - done ? chunk : prompt - done, NULL, held, error);
-  for (size_t i = 0; i < one->workload->steps && status == DYNO_OK; i++)
-    status = show_position(c, index, 1, chosen, held, error);
-  show(c, "comparing outputs");
-  return status;
-}
-
-static void add_outputs(dyno_compare_outputs *sum, const dyno_compare_outputs *one)
-{
-  sum->positions += one->positions;
-  sum->other_token += one->other_token;
-  sum->not_finite += one->not_finite;
-  sum->mean_nats += one->mean_nats * (double)one->positions;
-  sum->largest_nats = fmax(sum->largest_nats, one->largest_nats);
-  sum->largest_difference = fmax(sum->largest_difference, one->largest_difference);
-  for (unsigned arm = 0; arm < DYNO_COMPARE_ARMS; arm++)
-    sum->unsteady[arm] += one->unsteady[arm];
-}
-
-static void sum_outputs(dyno_comparison *c)
-{
-  c->outputs = (dyno_compare_outputs){0};
-  for (size_t i = 0; i < c->case_count; i++)
-    add_outputs(&c->outputs, &c->cases[i].outputs);
-  c->outputs.mean_nats /= (double)(c->outputs.positions > 0 ? c->outputs.positions : 1);
-}
-
-static dyno_status compare_outputs(dyno_comparison *c, dyno_error *error)
-{
-  dyno_status status = DYNO_OK;
-  float *held = malloc(c->facts[0].vocab * sizeof *held);
-  if (held == NULL)
-    return dyno_fail(error, DYNO_ERROR_MEMORY, "no memory to compare outputs");
-  for (size_t i = 0; i < c->case_count && status == DYNO_OK; i++) {
-    dyno_compare_outputs *outputs = &c->cases[i].outputs;
-    status = compare_case_outputs(c, i, held, error);
-    outputs->mean_nats /= (double)(outputs->positions > 0 ? outputs->positions : 1);
-  }
-  free(held);
-  sum_outputs(c);
-  return status;
-}
-
-bool dyno_compare_wrong_output(const dyno_comparison *comparison)
-{
-  const dyno_compare_outputs *outputs = &comparison->outputs;
-  return outputs->not_finite > 0 || outputs->unsteady[0] > 0 || outputs->unsteady[1] > 0 ||
-         !(outputs->mean_nats <= comparison->options.divergence);
 }
 
 /* Opening */
@@ -375,7 +258,7 @@ static dyno_status warm_up(dyno_comparison *c, dyno_error *error)
     status = prefill_case(c, i, 0, false, error);
     if (status == DYNO_OK)
       status = decode_case(c, i, 0, false, error);
-    show(c, "warming up");
+    dyno_compare_show(c, "warming up");
   }
   return status;
 }
@@ -395,7 +278,7 @@ dyno_status dyno_compare_open(dyno_comparison *comparison, const dyno_compare_so
   if (status == DYNO_OK)
     status = load_workloads(c, error);
   if (status == DYNO_OK)
-    status = compare_outputs(c, error);
+    status = dyno_compare_outputs_of_all(c, error);
   if (status == DYNO_OK && !dyno_compare_wrong_output(c))
     status = warm_up(c, error);
   return status;
@@ -404,7 +287,7 @@ dyno_status dyno_compare_open(dyno_comparison *comparison, const dyno_compare_so
 static dyno_status reopen(dyno_comparison *c, dyno_error *error)
 {
   dyno_compare_close_arms(c);
-  show(c, "restarting");
+  dyno_compare_show(c, "restarting");
   dyno_status status = c->source.open(c->source.context, c->arms, error);
   if (status == DYNO_OK)
     status = read_facts(c, error);
@@ -462,7 +345,7 @@ static dyno_status run_cases(dyno_comparison *c, bool prefill, dyno_error *error
       status = prefill_case(c, order[i], c->rounds, prefill, error);
     if (status == DYNO_OK)
       status = decode_case(c, order[i], c->rounds, true, error);
-    show(c, c->cases[order[i]].workload->name);
+    dyno_compare_show(c, c->cases[order[i]].workload->name);
   }
   free(order);
   return status;
@@ -492,7 +375,7 @@ dyno_status dyno_compare_round(dyno_comparison *comparison, dyno_error *error)
         dyno_series_add(&c->prefill, mean_of_last(c, offsetof(dyno_compare_case, prefill)), error);
   if (status == DYNO_OK)
     status = read_facts(c, error);
-  sum_outputs(c);
+  dyno_compare_sum_outputs(c);
   if (status != DYNO_OK)
     forget_incomplete(c, prefills);
   else
@@ -520,9 +403,9 @@ static dyno_status probe_stretch(dyno_comparison *c, size_t index, size_t turn,
   for (unsigned i = 0; i < DYNO_COMPARE_ARMS; i++) {
     unsigned which = (i ^ (unsigned)turn) & 1;
     dyno_arm *arm = c->arms[which];
-    if (stopped(c))
-      return interrupted(error);
-    dyno_status status = arm->calls->profile(arm, index, 0, steps, &profile, error);
+    dyno_status status = dyno_compare_go_on(c, error);
+    if (status == DYNO_OK)
+      status = arm->calls->profile(arm, index, 0, steps, &profile, error);
     if (status != DYNO_OK)
       return status;
     dyno_arm_profile_add(&sums[which], &profile);
@@ -538,10 +421,10 @@ static dyno_status probe_pass(dyno_comparison *c, size_t pass, size_t stride,
   size_t stretches = count_stretches(c);
   dyno_status status = DYNO_OK;
   for (size_t i = 0; i < c->case_count && status == DYNO_OK; i++) {
-    status = rewind_all(c, i, c->cases[i].workload->prompt, error);
+    status = dyno_compare_rewind(c, i, c->cases[i].workload->prompt, error);
     for (size_t j = 0; j < stretches && status == DYNO_OK; j++)
       status = probe_stretch(c, i, pass + i + j, samples[stride * (i * stretches + j)], error);
-    show(c, "probing");
+    dyno_compare_show(c, "probing");
   }
   return status;
 }
